@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors of the house (docs/architecture.md): a module imports only from floors below its own. Tests/HouseTests holds the imports
+// in Sources/ to it.
+
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+
+func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let logging = product("Logging", "swift-log")
+let metrics = product("Metrics", "swift-metrics")
+let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
+let hummingbird = product("Hummingbird", "hummingbird")
+let hummingbirdTesting = product("HummingbirdTesting", "hummingbird")
+let httpTypes = product("HTTPTypes", "swift-http-types")
+let nioCore = product("NIOCore", "swift-nio")
+let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
+let crypto = product("Crypto", "swift-crypto")
+let grdb = product("GRDB", "GRDB.swift")
+let subprocess = product("Subprocess", "swift-subprocess")
+let systemPackage = product("SystemPackage", "swift-system")
+
+/// What a module that serves HTTP builds on.
+let service: [Target.Dependency] = [
+    "Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore,
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: service + ["TestSupport", hummingbirdTesting] + dependencies, swiftSettings: strict)
+}
+
+/// What `/health` and `maru --version` report.
+let commit = Context.gitInformation.map { String($0.currentCommit.prefix(12)) + ($0.hasUncommittedChanges ? "+" : "") } ?? "unknown"
+
+let package = Package(
+    name: "maru",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "maru", targets: ["maru"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // 7
+        .executableTarget(
+            name: "maru",
+            dependencies: [
+                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Supervision",
+                "Operations", logging, metrics, lifecycle, asyncHTTPClient, product("ArgumentParser", "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        // 6
+        module(
+            "Operations", ["Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Supervision", asyncHTTPClient, subprocess, systemPackage]
+        ),
+        // 5
+        module("Supervision", ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, subprocess, systemPackage]),
+        module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
+        module("Gateway", service + [asyncHTTPClient]),
+        module("Embedding", service + ["Inference", asyncHTTPClient]),
+        // 4
+        module(
+            "Inference", service + [asyncHTTPClient, crypto, subprocess, systemPackage],
+            resources: [
+                .embedInCode("Resources/llama_server.py"), .embedInCode("Resources/e5_to_gguf.py"),
+                .embedInCode("Resources/conversion-requirements.txt"),
+            ]),
+        module("Vectors", service + ["CHnsw", crypto, grdb, systemPackage]),
+        module("Security", ["Suite", "ServiceKit", crypto, systemPackage]),
+        // 3
+        module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, product("NIOHTTP1", "swift-nio")]),
+        // 2
+        module(
+            "ServiceKit",
+            [
+                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient,
+                product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
+                product("NIOPosix", "swift-nio"), product("NIOHTTP1", "swift-nio"), product("NIOFoundationCompat", "swift-nio"),
+                product("UnixSignals", "swift-service-lifecycle"),
+            ]),
+        // 1
+        module("Suite", [product("Configuration", "swift-configuration"), systemPackage]),
+        .target(name: "CVersion", cSettings: [.define("MARU_COMMIT", to: "\"\(commit)\"")]),
+        .target(name: "CHnsw", cxxSettings: [.headerSearchPath("../../.deps/hnswlib")]),
+
+        // What tests share: a running service, scratch folders, settings.
+        .target(name: "TestSupport", dependencies: service + [hummingbirdTesting, systemPackage], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("HouseTests", []),
+        tests("SuiteTests", []),
+        tests("ServiceKitTests", [asyncHTTPClient]),
+        tests("SuiteAPITests", []),
+        tests("SecurityTests", ["Security"]),
+        tests("InferenceTests", ["Inference", subprocess, crypto]),
+        tests("VectorsTests", ["Vectors"]),
+        tests("EmbeddingTests", ["Embedding", "Inference"]),
+        tests("GatewayTests", ["Gateway", asyncHTTPClient]),
+        tests("RetrievalTests", ["Retrieval"]),
+        tests("SupervisionTests", ["Supervision", subprocess]),
+        tests("OperationsTests", ["Operations"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

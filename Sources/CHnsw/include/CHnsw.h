@@ -1,0 +1,7 @@
+#ifdef __cplusplus
+extern "C" {
+#endif
+int chnsw_x(void);
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,19 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+
+extension Response {
+    /// A JSON answer. A value that cannot be encoded (a number that is not finite) answers 500 and says so.
+    public static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) -> Response {
+        var headers = headers
+        headers[.contentType] = "application/json"
+        do {
+            return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(data: try JSONEncoder.wire.encode(value))))
+        } catch {
+            let failure = ServiceError(.internalServerError, code: "encoding_failed", "The answer cannot be written as JSON: \(error)")
+            return ErrorShape.detail.response(for: failure, requestID: RequestScope.current?.requestID ?? "")
+        }
+    }
+}

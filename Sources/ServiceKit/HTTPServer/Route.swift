@@ -1,0 +1,37 @@
+import HTTPTypes
+import Hummingbird
+
+/// One entry of a service's route list. Router, permissions, metric labels and docs come from it.
+public struct Route: Sendable {
+    public typealias Handler = @Sendable (Request, CallContext) async throws -> Response
+
+    /// Who may call a route.
+    public enum Access: Sendable, Equatable {
+        /// Everyone, without a key: liveness and readiness only.
+        case open
+        /// Callers with at least this role.
+        case role(Role)
+    }
+
+    public let method: HTTPRequest.Method
+    /// The path with `{parameters}`, as it stands in metric labels.
+    public let path: String
+    public let access: Access
+    /// One sentence for the docs.
+    public let summary: String
+    /// Whether work stops when the client goes away. The connection then serves this one request, so it is for generation and streams.
+    public let stopsWhenClientLeaves: Bool
+    public let handler: Handler
+
+    public init(
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest), stopsWhenClientLeaves: Bool = false,
+        handler: @escaping Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.summary = summary
+        self.access = access
+        self.stopsWhenClientLeaves = stopsWhenClientLeaves
+        self.handler = handler
+    }
+}

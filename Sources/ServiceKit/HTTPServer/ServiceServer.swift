@@ -1,0 +1,133 @@
+import CVersion
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Suite
+import UnixSignals
+
+/// Serves a ``SuiteService`` over HTTP under the rules that all services keep: identity, bounds, errors, health, metrics, shutdown.
+public struct ServiceServer: Sendable {
+    private let service: any SuiteService
+    private let settings: Settings
+    private let authorization: RouteAuthorization
+    private let registry: PrometheusRegistry
+    private let logger: Logger
+    private let started = ContinuousClock.now
+
+    public init(
+        _ service: any SuiteService, settings: Settings, authenticator: any Authenticator, registry: PrometheusRegistry, logger: Logger
+    ) {
+        self.service = service
+        self.settings = settings
+        authorization = RouteAuthorization(authenticator: authenticator)
+        self.registry = registry
+        self.logger = logger
+    }
+
+    /// Every route the service answers, health and metrics included.
+    public var routes: [Route] {
+        let own = service.routes
+        let common = [
+            Route(.get, "/livez", "The process is alive.", access: .open) { _, _ in .json(["status": "ok"] as JSONValue) },
+            Route(.get, "/health", "Ready to serve, dependencies included; 503 with Retry-After when not.", access: .open) { _, _ in
+                await health()
+            },
+            Route(.get, "/metrics", "Prometheus metrics.") { [registry] _, _ in
+                Response(
+                    status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                    body: .init(byteBuffer: ByteBuffer(string: registry.text())))
+            },
+        ]
+        return own + common.filter { route in !own.contains { $0.method == route.method && $0.path == route.path } }
+    }
+
+    /// The application, not yet running: tests drive it in process or over a socket.
+    ///
+    /// - Parameter port: the port to listen on; `nil` for the one in the settings.
+    public func application(port: Int? = nil) -> Application<RouterResponder<CallContext>> {
+        let router = Router(context: CallContext.self)
+        let routes = self.routes
+        router.add(middleware: RequestScopeMiddleware())
+        router.add(middleware: TelemetryMiddleware())
+        router.add(middleware: ErrorMiddleware(shape: service.errorShape, routes: routes))
+        router.add(middleware: OriginGuard(settings: settings))
+        let admission = Admission(limit: settings[SettingKeys.maxConcurrentRequests])
+        let timeout = Duration.seconds(settings[SettingKeys.requestTimeout])
+        let maxBody = settings[SettingKeys.maxBodyBytes]
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method) { [authorization] request, context in
+                let permit = route.access == .open ? nil : try admission.admit()
+                var context = context
+                context.maxUploadSize = maxBody
+                context.caller = try await authorization.authorize(request, for: route.access)
+                try Self.refuseOversized(request, limit: maxBody)
+                let response = try await Self.answer(request, context, route, timeout)
+                return permit.map(response.holding) ?? response
+            }
+        }
+        let listen = port ?? ServiceCatalogue[service.id].port.map { settings[$0] } ?? 0
+        return Application(
+            router: router,
+            configuration: .init(address: .hostname(settings[SettingKeys.host], port: listen), serverName: nil),
+            services: service.companions,
+            onServerRunning: { [logger] channel in
+                logger.info("listening", metadata: ["address": "\(channel.localAddress?.description ?? "?")", "version": "\(BuildInfo.version)"])
+            },
+            logger: logger)
+    }
+
+    /// Runs until SIGTERM or SIGINT, then finishes what is running: ten seconds at the most.
+    ///
+    /// - Throws: when the port cannot be bound or a companion fails.
+    public func run() async throws {
+        var companions: [any Service] = []
+        if settings.isSupervised { companions.append(SupervisorWatch(logger: logger)) }
+        var configuration = ServiceGroupConfiguration(
+            services: (companions + [application()]).map {
+                .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup)
+            },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(10)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
+        if route.stopsWhenClientLeaves { return try await route.handler(request, context) }
+        do {
+            return try await withDeadline(timeout) { try await route.handler(request, context) }
+        } catch let error as DeadlineExceeded {
+            throw ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error).")
+        }
+    }
+
+    /// A body that announces its size is refused before a byte of it is read.
+    private static func refuseOversized(_ request: Request, limit: Int) throws {
+        if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit {
+            throw ServiceError.tooLarge("The request body has \(announced) bytes; MAX_BODY_BYTES allows \(limit).")
+        }
+    }
+
+    private func health() async -> Response {
+        let health = await service.health()
+        var body = health.facts
+        body["status"] = .string(health.status == .ok ? service.healthyWord : health.status.rawValue)
+        body["ok"] = .bool(health.status == .ok)
+        body["service"] = .string(service.id.rawValue)
+        body["version"] = .string(BuildInfo.version)
+        body["commit"] = .string(String(cString: maru_commit()))
+        body["uptime_seconds"] = .number((started.duration(to: .now).seconds * 10).rounded() / 10)
+        if let reason = health.reason { body["reason"] = .string(reason) }
+        if let progress = health.progress { body["progress"] = .number(progress) }
+        if !health.dependencies.isEmpty {
+            body["dependencies"] = .object(
+                health.dependencies.mapValues { .object(["status": .string($0.status), "error": $0.error.map(JSONValue.string) ?? .null]) })
+        }
+        let isReady = health.status == .ok
+        return .json(
+            JSONValue.object(body), status: isReady ? .ok : .serviceUnavailable,
+            headers: isReady ? [:] : [.retryAfter: health.status == .loading ? "2" : "10"])
+    }
+}

@@ -1,0 +1,70 @@
+/// What the suite knows of one service: everything that supervisor, health checks, metrics configuration and docs derive from.
+public struct ServiceDescriptor: Sendable {
+    /// The service's name.
+    public let id: ServiceID
+    /// One line for people.
+    public let title: String
+    /// The setting that holds its port; `nil` for a service that listens nowhere.
+    public let port: Setting<Int>?
+    /// Answers 200 when the service and what it depends on can serve.
+    public let healthPath: String
+    /// What Prometheus scrapes.
+    public let metricsPath: String
+    /// Services that must be ready before this one starts.
+    public let dependencies: [ServiceID]
+    /// The smallest profile that contains the service.
+    public let profile: Profile
+    /// How long a start may take until it counts as failed. Models load for minutes on slow disks.
+    public let startTimeout: Duration
+    /// How long a stop may take until the process is killed.
+    public let gracePeriod: Duration
+    /// Whether this build contains the service. Checks of the others are skipped with that reason, and nothing starts them.
+    public let isInThisBuild: Bool
+}
+
+/// The one list of services; in start order.
+public enum ServiceCatalogue {
+    public static let all: [ServiceDescriptor] = [
+        service(.inferenceChat, "chat model (llama.cpp)", SettingKeys.inferenceChatPort, profile: .p1, start: .seconds(300)),
+        service(.inferenceCode, "code model (llama.cpp)", SettingKeys.inferenceCodePort, profile: .p2, start: .seconds(300)),
+        service(.embedding, "multilingual embeddings", SettingKeys.embeddingPort, profile: .p2, start: .seconds(120)),
+        service(.qdrant, "vector store, Qdrant's REST surface", SettingKeys.qdrantPort, profile: .p2),
+        service(.gateway, "OpenAI-compatible gateway", SettingKeys.gatewayPort, after: [.inferenceChat, .inferenceCode], profile: .p1),
+        service(.rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2),
+        service(.mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
+        service(
+            .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
+            inThisBuild: false),
+        service(.memoryMaintainer, "memory expiry, sync and backup", nil, after: [.qdrant, .embedding], profile: .p3, inThisBuild: false),
+    ]
+
+    /// The services this build can run, in start order.
+    public static var runnable: [ServiceDescriptor] { all.filter(\.isInThisBuild) }
+
+    /// The services of a profile that this build can run, in start order.
+    public static func services(of profile: Profile) -> [ServiceDescriptor] { runnable.filter { $0.profile <= profile } }
+
+    public static subscript(id: ServiceID) -> ServiceDescriptor {
+        guard let found = all.first(where: { $0.id == id }) else { preconditionFailure("\(id) is missing from the catalogue") }
+        return found
+    }
+
+    private static func service(
+        _ id: ServiceID, _ title: String, _ port: Setting<Int>?, health: String = "/health", after dependencies: [ServiceID] = [],
+        profile: Profile, start: Duration = .seconds(30), inThisBuild: Bool = true
+    ) -> ServiceDescriptor {
+        ServiceDescriptor(
+            id: id, title: title, port: port, healthPath: health, metricsPath: "/metrics", dependencies: dependencies, profile: profile,
+            startTimeout: start, gracePeriod: .seconds(10), isInThisBuild: inThisBuild)
+    }
+}
+
+extension Settings {
+    /// Where a service of this suite is reached, for example `http://127.0.0.1:8000`.
+    ///
+    /// - Precondition: the service listens on a port.
+    public func baseURL(of id: ServiceID) -> String {
+        guard let port = ServiceCatalogue[id].port else { preconditionFailure("\(id) listens on no port") }
+        return "http://\(self[SettingKeys.host]):\(self[port])"
+    }
+}

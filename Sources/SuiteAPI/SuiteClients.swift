@@ -1,0 +1,40 @@
+import AsyncHTTPClient
+import ServiceKit
+import Suite
+
+/// The clients of all services, addressed and authorised as the settings say.
+public struct SuiteClients: Sendable {
+    private let settings: Settings
+    private let key: String?
+    private let http: HTTPClient
+
+    /// - Parameter key: the key that calls are made with; `nil` where development mode lets local callers in without.
+    public init(settings: Settings, key: String?, http: HTTPClient = .shared) {
+        self.settings = settings
+        self.key = key
+        self.http = http
+    }
+
+    /// A client of any service of the catalogue.
+    public func client(_ id: ServiceID, timeout: Duration = .seconds(30), retry: RetryPolicy = .never) -> ServiceClient {
+        ServiceClient(name: id.rawValue, baseURL: settings.baseURL(of: id), key: key, timeout: timeout, retry: retry, http: http)
+    }
+
+    public var chat: ChatClient { ChatClient(client(.gateway, timeout: .seconds(settings[SettingKeys.requestTimeout]))) }
+
+    public var embedding: EmbeddingClient {
+        EmbeddingClient(client(.embedding, timeout: .seconds(120), retry: RetryPolicy(attempts: 3)))
+    }
+
+    public var retrieval: RetrievalClient { RetrievalClient(client(.rag, timeout: .seconds(3_600))) }
+
+    /// This stack's vector store, or the Qdrant that `QDRANT_URL` names.
+    public var vectors: VectorStoreClient {
+        let elsewhere = settings[SettingKeys.qdrantURL]
+        let retry = RetryPolicy(attempts: settings[SettingKeys.qdrantMaxRetries] + 1)
+        guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: .seconds(60), retry: retry)) }
+        let key = settings[SettingKeys.qdrantAPIKey]
+        return VectorStoreClient(
+            ServiceClient(name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http))
+    }
+}
