@@ -34,7 +34,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: service + ["TestSupport", hummingbirdTesting] + dependencies, swiftSettings: strict)
 }
 
-/// What `/health` and `maru --version` report.
+/// What `/health` and `maru --version` of a release build report. Debug builds stay “unknown”: a commit must not rebuild everything.
 let commit = Context.gitInformation.map { String($0.currentCommit.prefix(12)) + ($0.hasUncommittedChanges ? "+" : "") } ?? "unknown"
 
 let package = Package(
@@ -97,7 +97,7 @@ let package = Package(
             ]),
         // 1
         module("Suite", [product("Configuration", "swift-configuration"), systemPackage]),
-        .target(name: "CVersion", cSettings: [.define("MARU_COMMIT", to: "\"\(commit)\"")]),
+        .target(name: "CVersion", cSettings: [.define("MARU_COMMIT", to: "\"\(commit)\"", .when(configuration: .release))]),
         .target(name: "CHnsw", cxxSettings: [.headerSearchPath("../../.deps/hnswlib")]),
 
         // What tests share: a running service, scratch folders, settings.
