@@ -31,7 +31,9 @@ public struct ServiceServer: Sendable {
     public var routes: [Route] {
         let own = service.routes
         let common = [
-            Route(.get, "/livez", "The process is alive.", access: .open) { _, _ in .json(["status": "ok"] as JSONValue) },
+            Route(.get, "/livez", "The process is alive, and which service it is.", access: .open) { [id = service.id] _, _ in
+                .json(["status": "ok", "service": .string(id.rawValue)] as JSONValue)
+            },
             Route(.get, "/health", "Ready to serve, dependencies included; 503 with Retry-After when not.", access: .open) { _, _ in
                 await health()
             },

@@ -1,0 +1,125 @@
+"""A stack of its own: free ports, a scratch data folder, started and stopped by the commands a user has."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MARU = pathlib.Path(os.environ.get("MARU", ROOT / ".build" / "debug" / "maru"))
+PORTS = {
+    "api-gateway": "API_GATEWAY_PORT",
+    "inference-chat": "INFERENCE_CHAT_PORT",
+    "inference-code": "INFERENCE_CODE_PORT",
+    "rag": "RAG_PORT",
+    "embedding": "EMBEDDING_PORT",
+    "qdrant": "QDRANT_PORT",
+    "mcp-server": "MCP_PORT",
+    "memory-api": "MEMORY_PORT",
+}
+
+
+def free_ports(count):
+    """Ports that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class Stack:
+    def __init__(self, **settings):
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="maru-conformance-"))
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ},
+            "DATA_DIR": str(self.data),
+            "MODELS_DIR": os.environ.get("MODELS_DIR", str(ROOT / "models")),
+            # No .env of the checkout: the suites choose every value themselves.
+            "MARU_HOME": str(self.data),
+            **{variable: str(self.ports[service]) for service, variable in PORTS.items()},
+            **{name: os.environ[name] for name in ("LLAMA_SERVER",) if name in os.environ},
+            **{name: str(value) for name, value in settings.items()},
+        }
+
+    def url(self, service):
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def run(self, *arguments, timeout=600, check=True, cwd=ROOT, text_input=None):
+        """Runs a command of maru and gives what it printed."""
+        result = subprocess.run(
+            [str(MARU), *map(str, arguments)], env=self.environment, cwd=cwd, timeout=timeout, capture_output=True, text=True, input=text_input
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"maru {' '.join(map(str, arguments))} exited {result.returncode}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def start(self, *arguments):
+        self.run("up", *arguments, timeout=900)
+        return self
+
+    def stop(self):
+        self.run("down", timeout=120, check=False)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def status(self):
+        return json.loads(self.run("status", "--json").stdout)
+
+    def get(self, service, path):
+        """Status and body of a GET; the body decoded when it is JSON."""
+        try:
+            with urllib.request.urlopen(self.url(service) + path, timeout=10) as answer:
+                status, body = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, body = error.code, error.read()
+        try:
+            return status, json.loads(body)
+        except ValueError:
+            return status, body.decode()
+
+    def wait_ready(self, service, seconds=120):
+        """Waits until a service says it is ready; the deadline only ends a run that would hang."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.get(service, "/health")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"{service} is not ready after {seconds} s")
+
+    def processes(self):
+        """Every process that carries this stack's data folder in its environment or arguments."""
+        own = str(self.data).encode()
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                command = (entry / "cmdline").read_bytes()
+                if own in command or own in (entry / "environ").read_bytes():
+                    found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
+            except OSError:
+                continue
+        return {pid: command for pid, command in found.items() if "pytest" not in command}
+
+    def engine_pid(self, service):
+        """The llama-server that a service owns."""
+        for path in (self.data / "run").glob(f"{service}*.pid"):
+            return int(path.read_text().split()[0])
+        raise AssertionError(f"no engine is recorded for {service}")
+
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,34 @@
+"""The main job: documents in, a cited answer out."""
+
+import json
+import re
+
+
+def test_a_korean_question_is_answered_in_korean_and_cites_its_file(stack):
+    stack.run("index", "documents/")
+    answer = json.loads(stack.run("ask", "--json", "--no-stream", "당직 교대는 언제 하나요?").stdout)
+    assert answer["answered"]
+    assert re.search("[가-힣]", answer["answer"])
+    cited = {int(number) for number in re.findall(r"\[(\d+)\]", answer["answer"])}
+    files = {source["file"] for source in answer["sources"] if source["index"] in cited}
+    questions = json.load(open("Benchmarks/retrieval/questions.json"))["questions"]
+    expected = next(q["file"] for q in questions if "당직" in q["question"])
+    assert expected in files
+
+
+def test_a_question_that_no_document_answers_is_said_to_be_so(stack):
+    stack.run("index", "documents/")
+    for question in json.load(open("Benchmarks/retrieval/questions.json"))["unanswerable"][:3]:
+        answer = json.loads(stack.run("ask", "--json", "--no-stream", question["question"]).stdout)
+        assert not answer["answered"], question
+
+
+def test_indexing_again_embeds_nothing(stack):
+    stack.run("index", "documents/")
+    again = json.loads(stack.run("index", "documents/", "--json").stdout)
+    assert again["indexed"] == 0 and again["unchanged"] == again["files"] > 20
+
+
+def test_the_right_file_is_among_the_first_four(stack):
+    verdict = json.loads(stack.run("eval", "retrieval", "--json").stdout)
+    assert verdict["recall_at_4"] >= 0.95
