@@ -68,8 +68,11 @@ let package = Package(
             swiftSettings: strict),
         // 6
         module(
-            "Operations", ["Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Supervision", asyncHTTPClient, subprocess, systemPackage]
-        ),
+            "Operations",
+            [
+                "Suite", "ServiceKit", "SuiteAPI", "Inference", "Supervision", asyncHTTPClient, crypto, nioCore, subprocess, systemPackage,
+                product("NIOPosix", "swift-nio"),
+            ]),
         // 5
         module("Supervision", ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
@@ -113,7 +116,7 @@ let package = Package(
         tests("GatewayTests", ["Gateway", asyncHTTPClient]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
-        tests("OperationsTests", ["Operations"]),
+        tests("OperationsTests", ["Operations", systemPackage]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -9,7 +9,7 @@ public struct SuiteClients: Sendable {
     private let http: HTTPClient
 
     /// - Parameter key: the key that calls are made with; `nil` where development mode lets local callers in without.
-    public init(settings: Settings, key: String?, http: HTTPClient = .shared) {
+    public init(settings: Settings, key: String?, http: HTTPClient = .suite) {
         self.settings = settings
         self.key = key
         self.http = http

@@ -20,7 +20,7 @@ public struct ServiceClient: Sendable {
     ///   - timeout: for a whole call, each attempt by itself.
     public init(
         name: String, baseURL: String, key: String? = nil, timeout: Duration = .seconds(30), retry: RetryPolicy = .never,
-        http: HTTPClient = .shared
+        http: HTTPClient = .suite
     ) {
         self.name = name
         self.baseURL = baseURL

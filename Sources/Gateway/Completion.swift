@@ -1,0 +1,105 @@
+import AsyncHTTPClient
+import Foundation
+import Hummingbird
+import Metrics
+import NIOCore
+import NIOHTTP1
+import ServiceKit
+
+/// Takes a completion request to the first upstream that answers it.
+struct Completion: Sendable {
+    let table: RouteTable
+    let relay: Relay
+    /// How long an upstream may take until its first byte.
+    let headLimit: Duration
+
+    /// Tries the upstreams in order. Once an answer has begun it is passed on as it comes, and nothing is tried again.
+    ///
+    /// - Throws: 400 for a bad body, 404 for an unknown model, 503 with `Retry-After` when no upstream answers.
+    func answer(_ request: Request, _ context: CallContext, path: String) async throws -> Response {
+        let body = try CompletionBody(try await request.bytes(context), path: path)
+        var causes: [String] = []
+        for (number, upstream) in try table.candidates(for: body.model).enumerated() {
+            do {
+                let head = try await ask(upstream, path, body.bytes, request)
+                if number > 0 { Counter(label: "gateway_failovers_total", dimensions: [("upstream", upstream.name)]).increment() }
+                return relay.answer(head, for: request) { Self.brokenStream($0, upstream: upstream) }
+            } catch let error as UpstreamError {
+                table.recordFailure(upstream)
+                count(upstream, "failed")
+                context.logger.warning("an upstream failed", metadata: ["upstream": "\(upstream.name)", "cause": "\(error)"])
+                causes.append("\(error)")
+            }
+        }
+        throw ServiceError.unavailable("No model can answer now: " + causes.joined(separator: "; "), code: "no_upstream", retryAfter: .seconds(5))
+    }
+
+    /// The head of an upstream's answer, when it is one for the client: a success, or the client's own mistake.
+    private func ask(_ upstream: Upstream, _ path: String, _ body: ByteBuffer, _ request: Request) async throws -> HTTPClientResponse {
+        var call = HTTPClientRequest(url: upstream.baseURL + path)
+        call.method = .POST
+        call.headers = ["content-type": "application/json"]
+        if let key = upstream.key { call.headers.add(name: "authorization", value: "Bearer \(key)") }
+        if let scope = RequestScope.current {
+            call.headers.add(name: "X-Request-ID", value: scope.requestID)
+            call.headers.add(name: "traceparent", value: scope.trace.child.description)
+        }
+        call.body = .bytes(body)
+        let head = try await relay.begin(call, for: request, headLimit: headLimit)
+        let status = Int(head.status.code)
+        guard status < 500, status != 408, status != 401 else {
+            let told = try? await head.body.collect(upTo: 1 << 16)
+            relay.abandon()
+            throw UpstreamError(service: upstream.name, status: status, message: told.map { String(String(buffer: $0).prefix(300)) } ?? "")
+        }
+        table.recordSuccess(upstream)
+        count(upstream, "answered")
+        return head
+    }
+
+    private func count(_ upstream: Upstream, _ outcome: String) {
+        Counter(label: "gateway_upstream_requests_total", dimensions: [("upstream", upstream.name), ("outcome", outcome)]).increment()
+    }
+
+    /// What stands in a stream whose upstream broke off: an error event, and no `[DONE]`.
+    private static func brokenStream(_ error: any Error, upstream: Upstream) -> String {
+        let failure = ServiceError(.badGateway, code: "upstream_broke_off", "\(upstream.name) broke off in the middle of its answer. Ask again.")
+        return SSE.event(String(decoding: ErrorShape.openAI.body(of: failure, requestID: ""), as: UTF8.self))
+    }
+}
+
+/// A request body, checked as far as the gateway must understand it.
+struct CompletionBody: Sendable {
+    let model: String
+    let bytes: ByteBuffer
+
+    /// - Throws: 400 naming what is wrong.
+    init(_ bytes: ByteBuffer, path: String) throws {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView)), case .object(let members) = value else {
+            throw ServiceError.badRequest("The body must be a JSON object.", code: "invalid_json")
+        }
+        guard let model = members["model"]?.stringValue, !model.isEmpty else {
+            throw ServiceError.badRequest("“model” must name a model; GET /v1/models lists them.", parameter: "model")
+        }
+        if path.hasSuffix("/chat/completions") {
+            guard let messages = members["messages"]?.arrayValue, !messages.isEmpty, messages.allSatisfy({ $0["role"]?.stringValue != nil }) else {
+                throw ServiceError.badRequest("“messages” must be a list of at least one message with a role.", parameter: "messages")
+            }
+        }
+        for name in ["max_tokens", "max_completion_tokens", "n"] {
+            guard let value = members[name], value != .null else { continue }
+            guard let number = value.intValue, number > 0 else {
+                throw ServiceError.badRequest("“\(name)” must be a positive whole number.", parameter: name)
+            }
+        }
+        for name in ["temperature", "top_p"] {
+            guard let value = members[name], value != .null else { continue }
+            guard value.doubleValue != nil else { throw ServiceError.badRequest("“\(name)” must be a number.", parameter: name) }
+        }
+        if let stream = members["stream"], stream != .null, stream.boolValue == nil {
+            throw ServiceError.badRequest("“stream” must be true or false.", parameter: "stream")
+        }
+        self.model = model
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,70 @@
+import Logging
+import ServiceKit
+import Suite
+import SuiteAPI
+
+/// The one door to the models: OpenAI's surface, aliases, failover.
+public struct GatewayService: SuiteService {
+    public let id = ServiceID.gateway
+    public let errorShape = ErrorShape.openAI
+    let table: RouteTable
+    let completion: Completion
+    let embedding: Upstream
+    let relay: Relay
+
+    /// - Parameter key: the key with which services call one another.
+    public init(settings: Settings, key: String) {
+        func upstream(_ id: ServiceID) -> Upstream { Upstream(name: id.rawValue, baseURL: settings.baseURL(of: id), key: key) }
+        let chat = upstream(.inferenceChat)
+        let code = upstream(.inferenceCode)
+        self.init(
+            aliases: [(settings[SettingKeys.chatAlias], [chat, code]), (settings[SettingKeys.codeAlias], [code, chat])],
+            embedding: upstream(.embedding), headLimit: .seconds(settings[SettingKeys.llmRequestTimeout]))
+    }
+
+    init(aliases: [(name: String, upstreams: [Upstream])], embedding: Upstream, headLimit: Duration) {
+        table = RouteTable(aliases: aliases)
+        relay = Relay(name: id.rawValue)
+        completion = Completion(table: table, relay: relay, headLimit: headLimit)
+        self.embedding = embedding
+    }
+
+    public var routes: [Route] { GatewayRoutes(service: self).all }
+
+    /// Ready when any model can answer. Nothing is generated to find out.
+    public func health() async -> Health {
+        let found = await withTaskGroup(of: (String, Health.Dependency).self) { group in
+            for upstream in table.upstreams {
+                group.addTask {
+                    let client = ServiceClient(name: upstream.name, baseURL: upstream.baseURL, timeout: .seconds(2))
+                    do {
+                        _ = try await client.bytes(.GET, "/health")
+                        return (upstream.name, Health.Dependency())
+                    } catch {
+                        return (upstream.name, Health.Dependency(error: "\(error)"))
+                    }
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        let isUsable = found.values.contains { $0.error == nil }
+        return Health(isUsable ? .ok : .degraded, reason: isUsable ? nil : "no model is ready", dependencies: found)
+    }
+
+    /// The names that can be asked for: aliases, the embedding model, and what the upstreams call their models themselves.
+    func models() async -> [String] {
+        let real = await withTaskGroup(of: (Upstream, [String]).self) { group in
+            for upstream in table.upstreams {
+                group.addTask {
+                    let client = ServiceClient(name: upstream.name, baseURL: upstream.baseURL, key: upstream.key, timeout: .seconds(2))
+                    let list: ModelList? = try? await client.send(.GET, "/v1/models")
+                    return (upstream, list?.data.map(\.id) ?? [])
+                }
+            }
+            return await group.reduce(into: [Upstream: [String]]()) { $0[$1.0] = $1.1 }
+        }
+        for upstream in table.upstreams { table.learn(real[upstream] ?? [], of: upstream) }
+        let known = table.names + ["embedding"]
+        return known + Set(real.values.joined()).subtracting(known).sorted()
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Subprocess
+import SystemPackage
+
+/// The managed engine: llama.cpp's server as the Python package `xllamacpp` carries it, in a virtual environment of its own, behind a
+/// launcher that takes llama-server's flags.
+public struct EngineInstaller: Sendable {
+    /// The pinned release; its last part is llama.cpp's build number.
+    public static let package = "xllamacpp==2026.10.11549"
+    /// What is downloaded, for people who wait.
+    public static let downloadSize = "34 MB"
+
+    private let folder: FilePath
+
+    /// - Parameter folder: `DATA_DIR/engine`.
+    public init(folder: FilePath) { self.folder = folder }
+
+    var launcher: FilePath { folder.appending("bin").appending("llama-server") }
+    private var python: FilePath { folder.appending("venv").appending("bin").appending("python3") }
+    private var stamp: FilePath { folder.appending("installed") }
+    private var launcherText: String { "#!\(python)\n" + String(decoding: PackageResources.llama_server_py, as: UTF8.self) }
+
+    /// Whether this very release and this launcher are there, complete.
+    public var isInstalled: Bool {
+        (try? String(contentsOfFile: stamp.string, encoding: .utf8)) == Self.package
+            && (try? String(contentsOfFile: launcher.string, encoding: .utf8)) == launcherText
+    }
+
+    /// Installs the engine; does nothing when it is there. Virtual environments cannot be moved, so it is made in place, and a stamp that is
+    /// written last says that it is complete.
+    ///
+    /// - Throws: ``NoEngine`` with what the failing step printed.
+    public func install() async throws {
+        guard !isInstalled else { return }
+        try? FileManager.default.removeItem(atPath: stamp.string)
+        try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
+        try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
+        try await step("python3", ["-m", "venv", folder.appending("venv").string], hint: "Install Python's venv module (Debian: python3-venv).")
+        try await step(python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package], hint: "The package index must be reachable.")
+        try launcherText.write(toFile: launcher.string, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher.string)
+        try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8)
+    }
+
+    private func step(_ program: String, _ arguments: [String], hint: String) async throws {
+        try await runTool(program, arguments) { NoEngine(description: "\(program) \(arguments.joined(separator: " ")) failed: \($0) \(hint)") }
+    }
+}
+
+/// Runs a program to its end.
+///
+/// - Parameter failure: the error to throw, from what it printed.
+func runTool(_ program: String, _ arguments: [String], failure: (String) -> any Error) async throws {
+    let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
+    do {
+        let result = try await Subprocess.run(
+            executable, arguments: Arguments(arguments), output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+        guard result.terminationStatus.isSuccess else {
+            throw failure((result.standardOutput + result.standardError).suffix(2_000).trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+    } catch let error as SubprocessError {
+        throw failure("\(error).")
+    }
+}

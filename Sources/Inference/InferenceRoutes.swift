@@ -1,0 +1,36 @@
+import AsyncHTTPClient
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Metrics
+import NIOCore
+import NIOHTTP1
+import ServiceKit
+import SuiteAPI
+
+/// HTTP in, HTTP out: the engine's own routes, with fields allow-listed and bytes passed on as they come.
+struct InferenceRoutes {
+    let service: InferenceService
+
+    var all: [Route] {
+        [
+            Route(.get, "/v1/models", "The model that is served.") { _, _ in
+                .json(ModelList([.init(id: service.model.name, created: service.model.created)]))
+            },
+            passing("/v1/chat/completions", "A chat completion, whole or streamed."),
+            passing("/v1/completions", "A completion of a prompt."),
+        ]
+    }
+
+    private func passing(_ path: String, _ summary: String) -> Route {
+        Route(.post, path, summary, stopsWhenClientLeaves: true) { request, context in
+            let endpoint = try await service.readyEngine()
+            let body = try RequestFields.filtered(Data((try await request.bytes(context)).readableBytesView), model: service.model.name)
+            var upstream = HTTPClientRequest(url: endpoint.baseURL + path)
+            upstream.method = .POST
+            upstream.headers = ["content-type": "application/json", "authorization": "Bearer \(endpoint.key)"]
+            upstream.body = .bytes(ByteBuffer(data: body))
+            return try await Relay(name: service.id.rawValue).pass(upstream, for: request, headLimit: .seconds(3_600))
+        }
+    }
+}

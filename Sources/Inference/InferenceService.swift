@@ -1,0 +1,66 @@
+import AsyncHTTPClient
+import Foundation
+import Logging
+import ServiceKit
+import ServiceLifecycle
+import Suite
+
+/// A model behind an HTTP port: owns one engine, passes requests on to it, adds what it lacks.
+public struct InferenceService: SuiteService {
+    public let id: ServiceID
+    public let errorShape = ErrorShape.openAI
+    let engine: EngineProcess
+    let model: ModelFile
+    private let engineFacts: Engine
+
+    /// Chooses model and engine as the settings say.
+    ///
+    /// - Throws: when there is no engine, or the model is missing or damaged; both name the command that helps.
+    public init(_ id: ServiceID, settings: Settings, logger: Logger) async throws {
+        let role: ModelRole = id == .inferenceCode ? .code : .chat
+        let model = try await ModelStore(settings: settings).file(for: role)
+        let found = try await EngineDiscovery(settings: settings).find()
+        let configuration = EngineConfiguration.chat(
+            model.path, alias: model.name, settings: settings, machine: await Machine.current(), trainedContext: model.header.contextLength)
+        self.init(
+            id, model: model, engine: found,
+            process: EngineProcess(
+                name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger))
+    }
+
+    init(_ id: ServiceID, model: ModelFile, engine: Engine, process: EngineProcess) {
+        self.id = id
+        self.model = model
+        engineFacts = engine
+        self.engine = process
+    }
+
+    public var companions: [any Service] { [engine] }
+
+    public var routes: [Route] { InferenceRoutes(service: self).all }
+
+    public func health() async -> Health {
+        let facts: [String: JSONValue] = [
+            "model": .string(model.name), "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
+            "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
+        ]
+        switch await engine.state {
+        case .ready: return Health(.ok, facts: facts)
+        case .starting: return Health(.loading, reason: "the model is loading", facts: facts)
+        case .failing(let reason, let wait): return Health(.degraded, reason: "\(reason); next try in \(wait.seconds) s", facts: facts)
+        case .stopped: return Health(.degraded, reason: "the engine is stopped", facts: facts)
+        }
+    }
+
+    /// The engine, if it can be asked now.
+    ///
+    /// - Throws: 503 with what it is doing.
+    func readyEngine() async throws -> EngineEndpoint {
+        switch await engine.state {
+        case .ready(let endpoint): return endpoint
+        case .starting: throw ServiceError.unavailable("The model is loading.", code: "model_loading", retryAfter: .seconds(2))
+        case .failing(let reason, let wait): throw ServiceError.unavailable("The engine failed: \(reason)", code: "engine_failed", retryAfter: wait)
+        case .stopped: throw ServiceError.unavailable("The engine is stopped.", code: "engine_stopped")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Inference
+import Subprocess
+import Suite
+import SuiteAPI
+import SystemPackage
+
+/// What checks work with.
+public struct CheckContext: Sendable {
+    /// Which runtime the machine is judged for.
+    public enum Runtime: String, Sendable, CaseIterable { case native, compose }
+
+    public let settings: Settings
+    public let clients: SuiteClients
+    public let runtime: Runtime
+    /// How long a service that is starting is waited for.
+    public let patience: Duration
+    /// What later checks learn from earlier ones.
+    let notes = Notes()
+
+    public init(settings: Settings, clients: SuiteClients, runtime: Runtime = .native, patience: Duration = .seconds(30)) {
+        self.settings = settings
+        self.clients = clients
+        self.runtime = runtime
+        self.patience = patience
+    }
+
+    /// What a program printed and how it ended.
+    struct ProgramResult: Sendable {
+        let status: Int
+        let output: String
+        var succeeded: Bool { status == 0 }
+    }
+
+    /// Runs a program of the machine.
+    ///
+    /// - Returns: `nil` when there is no such program.
+    func program(_ name: String, _ arguments: String..., folder: FilePath? = nil) async -> ProgramResult? {
+        let result = try? await Subprocess.run(
+            .name(name), arguments: Arguments(arguments), workingDirectory: folder, output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))
+        guard let result else { return nil }
+        let text = result.standardOutput + result.standardError
+        guard case .exited(let code) = result.terminationStatus else { return ProgramResult(status: -1, output: text) }
+        return ProgramResult(status: Int(code), output: text.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+}
+
+/// A place where checks leave facts for one another.
+actor Notes {
+    private var outcomes: [String: Outcome] = [:]
+
+    func record(_ id: String, _ outcome: Outcome) { outcomes[id] = outcome }
+
+    func outcome(of id: String) -> Outcome? { outcomes[id] }
+}

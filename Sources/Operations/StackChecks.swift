@@ -1,0 +1,183 @@
+import Foundation
+import ServiceKit
+import Suite
+import SuiteAPI
+import SystemPackage
+
+extension Checklist {
+    /// Phase 2: the services. The eight health checks stand in the order of the checklist.
+    static func stack(_ settings: Settings) -> [Check] {
+        [running(settings)] + health(settings) + aroundHealth(settings) + [
+            Check(
+                "G1", .stack, "Scenario: the whole stack starts", threshold: "model files in order, services running, every health 200",
+                command: "maru verify --phase 1 --phase 2"
+            ) { context in
+                try await combined(["S04", "S07"] + ServiceCatalogue.runnable.compactMap { healthID[$0.id] }, context)
+            }
+        ]
+    }
+
+    /// `maru health`: the services and what stands right around them.
+    public static func healthChecks(_ settings: Settings) -> [Check] { [running(settings)] + health(settings) + aroundHealth(settings) }
+
+    private static let healthID: [ServiceID: String] = [
+        .mcpServer: "S08", .gateway: "S09", .rag: "S10", .embedding: "S11", .inferenceChat: "S12", .inferenceCode: "S13", .qdrant: "S14",
+        .memoryAPI: "S15",
+    ]
+
+    private static func health(_ settings: Settings) -> [Check] {
+        let order: [ServiceID] = [.mcpServer, .gateway, .rag, .embedding, .inferenceChat, .inferenceCode, .qdrant, .memoryAPI]
+        return order.map { id in
+            let descriptor = ServiceCatalogue[id]
+            let path = id == .qdrant ? "/collections" : descriptor.healthPath
+            let command = "curl -fsS \(settings.baseURL(of: id))\(path)"
+            let identifier = healthID[id] ?? id.rawValue
+            guard descriptor.isInThisBuild else { return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command) }
+            return Check(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command, limit: .seconds(60)) { context in
+                try await ready(id, path: path, context)
+            }
+        }
+    }
+
+    /// Asks until the service is ready or the patience is over: a service that is starting is not one that is broken.
+    private static func ready(_ id: ServiceID, path: String, _ context: CheckContext) async throws -> Finding {
+        let client = context.clients.client(id, timeout: .seconds(5))
+        let start = ContinuousClock.now
+        var attempts = 0
+        while true {
+            attempts += 1
+            do {
+                let health: JSONValue = try await client.send(.GET, ServiceCatalogue[id].healthPath)
+                if path != ServiceCatalogue[id].healthPath { let _: JSONValue = try await client.send(.GET, path) }
+                let version = health["version"]?.stringValue ?? "?"
+                return Finding(.pass, value: "HTTP 200, version \(version)", reason: attempts > 1 ? "after \(attempts) attempts" : nil, evidence: text(health))
+            } catch let error as UpstreamError {
+                guard start.duration(to: .now) < context.patience else {
+                    return Finding(.fail, value: error.status.map { "HTTP \($0)" } ?? "no answer", reason: "\(error). See: maru logs \(id)", evidence: "\(error)")
+                }
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    private static func running(_ settings: Settings) -> Check {
+        let expected = ServiceCatalogue.runnable
+        return Check(
+            "S07", .stack, "Services running", threshold: "all \(expected.count) of this build (9 in the whole suite)", command: "maru status"
+        ) { context in
+            let alive = await withTaskGroup(of: (ServiceID, Bool).self) { group in
+                for descriptor in expected {
+                    let client = context.clients.client(descriptor.id, timeout: .seconds(3))
+                    group.addTask {
+                        let answer: JSONValue? = try? await client.send(.GET, "/livez")
+                        return (descriptor.id, answer != nil)
+                    }
+                }
+                return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            let missing = expected.map(\.id).filter { alive[$0] != true }
+            let evidence = expected.map { "\($0.id) \(alive[$0.id] == true ? "running" : "NOT RUNNING")" }.joined(separator: "\n")
+            let value = "\(expected.count - missing.count) of \(expected.count)"
+            guard missing.isEmpty else {
+                let names = missing.map(\.rawValue).joined(separator: ", ")
+                return Finding(.fail, value: value, reason: "not running: \(names). Start with: maru up; see: maru logs", evidence: evidence)
+            }
+            return Finding(.pass, value: value, evidence: evidence)
+        }
+    }
+
+    /// What the health script of the checklist looks at besides the services: logs, backup folder, snapshots, GPU memory.
+    private static func aroundHealth(_ settings: Settings) -> [Check] {
+        let folders = settings.dataFolders
+        return [
+            Check(
+                "F09", .stack, "Errors in the logs", threshold: "none in the last 10 minutes", command: "maru logs -n 500 --raw | grep -c '\"level\":\"error\"'",
+                run: logErrors),
+            Check(
+                "F10", .stack, "Backup folder", threshold: "exists and is writable", command: "test -w \(folders.backups)"
+            ) { _ in
+                FileManager.default.isWritableFile(atPath: folders.backups.string)
+                    ? Finding(.pass, value: folders.backups.string)
+                    : Finding(.fail, reason: "\(folders.backups) is missing or cannot be written: maru up makes it")
+            },
+            Check(
+                "F11", .stack, "Snapshot routes", threshold: "HTTP 200",
+                command: "curl -fsS \(settings.baseURL(of: .qdrant))/collections"
+            ) { context in
+                let collections = try await context.clients.vectors.collections()
+                guard let first = collections.first else { return .skip("there is no collection yet") }
+                let answer: JSONValue = try await context.clients.client(.qdrant).send(.GET, "/collections/\(first)/snapshots")
+                return Finding(.pass, value: "\(answer["result"]?.arrayValue?.count ?? 0) snapshots of \(first)", evidence: text(answer))
+            },
+            Check(
+                "F12", .stack, "GPU memory", threshold: "< 90 %",
+                command: "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits", run: gpuMemory),
+        ]
+    }
+
+    /// Counts lines of level error or worse that were written in the last ten minutes.
+    private static func logErrors(_ context: CheckContext) async throws -> Finding {
+        struct Line: Decodable {
+            let timestamp: String
+            let level: String
+            let message: String
+        }
+        let since = Date.now.addingTimeInterval(-600).formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+        let folder = context.settings.dataFolders.logs
+        guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder.string) else {
+            return .skip("there are no logs yet")
+        }
+        var found: [String] = []
+        for file in files where file.hasSuffix(".log") {
+            let path = folder.appending(file).string
+            guard let handle = FileHandle(forReadingAtPath: path) else { continue }
+            defer { try? handle.close() }
+            // The tail is enough: ten minutes of a service fit.
+            let size = try handle.seekToEnd()
+            try handle.seek(toOffset: size > 1 << 20 ? size - (1 << 20) : 0)
+            for raw in (try handle.readToEnd() ?? Data()).split(separator: UInt8(ascii: "\n")) {
+                guard let line = try? JSONDecoder().decode(Line.self, from: raw), line.timestamp >= since else { continue }
+                if ["error", "critical"].contains(line.level) { found.append("\(file): \(line.timestamp) \(line.message)") }
+            }
+        }
+        guard !found.isEmpty else { return Finding(.pass, value: "0") }
+        return Finding(.warn, value: "\(found.count)", reason: "latest: \(found.last ?? "")", evidence: found.suffix(50).joined(separator: "\n"))
+    }
+
+    /// Judges the share of GPU memory in use, with models loaded; an idle GPU proves nothing.
+    static func gpuMemory(_ context: CheckContext) async -> Finding {
+        guard let answer = await context.program("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits") else {
+            return .skip("no nvidia-smi on this machine: models run on the CPU")
+        }
+        let rows = answer.output.split(separator: "\n").map { $0.split(separator: ",").compactMap { Double($0.trimmingCharacters(in: .whitespaces)) } }
+        guard answer.succeeded, let row = rows.first(where: { $0.count == 2 && $0[1] > 0 }) else {
+            return Finding(.fail, reason: "nvidia-smi reports no memory figures", evidence: answer.output)
+        }
+        let share = row[0] / row[1]
+        let value = (share * 100).formatted(.number.precision(.fractionLength(1))) + " %"
+        guard row[0] > 100 else { return Finding(.inconclusive, value: value, reason: "nothing is loaded on the GPU", evidence: answer.output) }
+        return share < 0.9
+            ? Finding(.pass, value: value, evidence: answer.output)
+            : Finding(.fail, value: value, reason: "lower LLAMA_N_GPU_LAYERS and restart", evidence: answer.output)
+    }
+
+    /// A scenario is proved by its parts: it fails with any of them and is inconclusive when one of them was not judged.
+    static func combined(_ ids: [String], _ context: CheckContext) async throws -> Finding {
+        var outcomes: [(String, Outcome?)] = []
+        for id in ids { outcomes.append((id, await context.notes.outcome(of: id))) }
+        let evidence = outcomes.map { "\($0.0) \($0.1?.rawValue ?? "not run")" }.joined(separator: "\n")
+        let failed = outcomes.filter { $0.1 == .fail }.map(\.0)
+        let unjudged = outcomes.filter { $0.1 == nil || $0.1 == .inconclusive || $0.1 == .skip }.map(\.0)
+        let warned = outcomes.filter { $0.1 == .warn }.map(\.0)
+        if !failed.isEmpty { return Finding(.fail, reason: "failed: " + failed.joined(separator: ", "), evidence: evidence) }
+        if !unjudged.isEmpty {
+            return Finding(.inconclusive, reason: "not judged in this run: " + unjudged.joined(separator: ", "), evidence: evidence)
+        }
+        if !warned.isEmpty { return Finding(.warn, value: "\(ids.count) parts", reason: "with a warning: " + warned.joined(separator: ", "), evidence: evidence) }
+        return Finding(.pass, value: "\(ids.count) parts passed", evidence: evidence)
+    }
+
+    static func text(_ value: JSONValue) -> String {
+        (try? JSONEncoder.sorted.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}
