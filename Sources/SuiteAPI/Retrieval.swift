@@ -128,10 +128,16 @@ public struct QueryResponse: Codable, Sendable {
 /// `POST /search`: the passages alone, without an answer.
 public struct SearchResponse: Codable, Sendable {
     public let sources: [Source]
+    /// Whether the passages can hold the answer.
+    public let answerable: Bool
+    /// What that verdict rests on; larger is better.
+    public let evidence: Double
     public let response_time_ms: Int
 
-    public init(sources: [Source], response_time_ms: Int) {
+    public init(sources: [Source], answerable: Bool, evidence: Double, response_time_ms: Int) {
         self.sources = sources
+        self.answerable = answerable
+        self.evidence = evidence
         self.response_time_ms = response_time_ms
     }
 }

@@ -1,0 +1,86 @@
+import Foundation
+import ServiceKit
+import Suite
+import SuiteAPI
+
+/// From a question to an answer with its sources.
+struct AnswerQuestion: Sendable {
+    let search: HybridSearch
+    let chat: ChatClient
+    let embedding: EmbeddingClient
+    let settings: Settings
+
+    /// The passages for a question, and whether they can hold its answer.
+    func find(_ request: QueryRequest) async throws -> (sources: [Source], found: HybridSearch.Found) {
+        let question = request.query.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !question.isEmpty else { throw ServiceError.invalid("“query” is empty.", parameter: "query") }
+        guard question.count <= 4_000 else { throw ServiceError.invalid("“query” has more than 4000 characters.", parameter: "query") }
+        let limit = request.topk ?? settings[SettingKeys.ragTopK]
+        guard (1...100).contains(limit) else { throw ServiceError.invalid("“topk” must be from 1 to 100.", parameter: "topk") }
+        let found = try await search.run(question, in: request.collection ?? settings[SettingKeys.ragDefaultCollection], limit: limit)
+        let sources = zip(found.passages, found.scores).enumerated().map { index, pair in
+            Source(
+                index: index + 1, file: pair.0.file, lines: [pair.0.lines.lowerBound, pair.0.lines.upperBound], heading: pair.0.heading, text: pair.0.text,
+                score: pair.1)
+        }
+        return (sources, found)
+    }
+
+    /// Answers a question.
+    ///
+    /// - Parameter event: told of the sources, then of the answer's text as it is made.
+    func answer(_ request: QueryRequest, event: @Sendable (QueryEvent) async throws -> Void = { _ in }) async throws -> QueryResponse {
+        let start = ContinuousClock.now
+        let language = Language(of: request.query)
+        let (all, found) = try await find(request)
+        func response(_ text: String, answered: Bool, _ sources: [Source], _ usage: Usage?) -> QueryResponse {
+            QueryResponse(
+                answer: text, answered: answered, sources: sources,
+                context: zip(sources, found.passages).map { .init(score: $0.score, doc_id: $0.file, chunk_id: $1.id) }, usage: usage, cached: false,
+                response_time_ms: Int(start.duration(to: .now).milliseconds))
+        }
+        guard Answerability.holds(found) else {
+            try await event(.delta(language.noAnswer))
+            return response(language.noAnswer, answered: false, all, nil)
+        }
+        let sources = try await fitting(all)
+        try await event(.sources(sources))
+        let prompt = AnswerPrompt(question: request.query, language: language, sources: sources)
+        let (text, usage) = try await generate(prompt, event: event)
+        guard !text.isEmpty, !language.admitsIgnorance(text) else { return response(language.noAnswer, answered: false, sources, usage) }
+        return response(Citations.settle(text, sources: sources), answered: true, sources, usage)
+    }
+
+    /// The model's answer; asked once more when it is in the wrong language.
+    private func generate(_ prompt: AnswerPrompt, event: @Sendable (QueryEvent) async throws -> Void) async throws -> (String, Usage?) {
+        var request = prompt.request(model: settings[SettingKeys.chatAlias], settings: settings)
+        var text = ""
+        var usage: Usage?
+        for attempt in 1...2 {
+            text = ""
+            for try await chunk in try await chat.stream(request) {
+                usage = chunk.usage ?? usage
+                guard let part = chunk.choices.first?.delta.content, !part.isEmpty else { continue }
+                text += part
+                if attempt == 1 { try await event(.delta(part)) }
+            }
+            if prompt.language.isSpoken(in: text) { break }
+            request.messages.append(.init(role: "assistant", content: text))
+            request.messages.append(.init(role: "user", content: "방금 답을 한국어 문장으로 다시 쓰세요."))
+        }
+        return (text, usage)
+    }
+
+    /// The first passages that fit the context together; at least the best one.
+    private func fitting(_ sources: [Source]) async throws -> [Source] {
+        let counts = try await embedding.tokenCounts(sources.map(\.text)).counts
+        var room = settings[SettingKeys.ragContextTokens]
+        var kept: [Source] = []
+        for (source, count) in zip(sources, counts) {
+            room -= count
+            guard room >= 0 || kept.isEmpty else { break }
+            kept.append(source)
+        }
+        return kept
+    }
+}

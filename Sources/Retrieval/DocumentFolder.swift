@@ -1,0 +1,49 @@
+import Foundation
+import ServiceKit
+import Suite
+import SystemPackage
+
+/// The documents below a path.
+struct DocumentFolder: Sendable {
+    struct File: Sendable {
+        let path: FilePath
+        /// What answers cite: the folder's own name and the path below it.
+        let name: String
+    }
+
+    private static let skipped: Set<String> = ["node_modules", "build", "dist", "target", "venv", "__pycache__"]
+    private let root: FilePath
+
+    /// - Throws: 404 when there is nothing, 403 for places that hold keys or the system's own files.
+    init(_ path: FilePath, settings: Settings) throws {
+        guard FileManager.default.fileExists(atPath: path.string) else { throw ServiceError.notFound("\(path) does not exist.", code: "path_not_found") }
+        let real = FilePath(URL(filePath: path.string).resolvingSymlinksInPath().path(percentEncoded: false))
+        let forbidden = ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + [settings.dataFolders.secrets, settings.dataFolders.run]
+        guard !forbidden.contains(where: { real.starts(with: $0) }), !real.components.contains(".ssh") else {
+            throw ServiceError(.forbidden, code: "path_forbidden", "\(path) holds no documents and is not read.")
+        }
+        root = path
+    }
+
+    /// Files of known kinds, in the order of their names. Links are not followed, hidden and built things are left out.
+    func files() throws -> [File] {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: root.string, isDirectory: &isFolder), isFolder.boolValue else { return [File(path: root, name: root.lastComponent?.string ?? root.string)] }
+        var found: [File] = []
+        try walk(root, prefix: root.lastComponent?.string ?? "", into: &found)
+        return found
+    }
+
+    private func walk(_ folder: FilePath, prefix: String, into found: inout [File]) throws {
+        for entry in try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() where !entry.hasPrefix(".") {
+            let path = folder.appending(entry)
+            let type = try FileManager.default.attributesOfItem(atPath: path.string)[.type] as? FileAttributeType
+            let name = prefix.isEmpty ? entry : prefix + "/" + entry.precomposedStringWithCanonicalMapping
+            if type == .typeDirectory {
+                if !Self.skipped.contains(entry) { try walk(path, prefix: name, into: &found) }
+            } else if type == .typeRegular, TextExtractor.isKnown(path) {
+                found.append(File(path: path, name: name))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Crypto
+import Foundation
+import Logging
+import ServiceKit
+import Suite
+import SuiteAPI
+import SystemPackage
+
+/// Reads documents in: only what is new or changed is embedded, and what is gone is removed.
+///
+/// Vectors are written before the passages that name them, and removed after: whatever moment a crash picks, the next run mends it.
+actor IndexDocuments {
+    private let database: IndexDatabase
+    private let embedding: EmbeddingClient
+    private let vectors: VectorStoreClient
+    private let settings: Settings
+    private let logger: Logger
+
+    init(database: IndexDatabase, clients: SuiteClients, settings: Settings, logger: Logger) {
+        self.database = database
+        embedding = clients.embedding
+        vectors = clients.vectors
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Indexes a file or folder into a collection.
+    ///
+    /// - Throws: 404 when the path does not exist, 403 for places that hold no documents, 409 when the collection was made with another
+    ///   model; 503 when the embedding service or the vector store is away.
+    func run(_ path: FilePath, into collection: String) async throws -> IndexResponse {
+        let start = ContinuousClock.now
+        let files = try DocumentFolder(path, settings: settings).files()
+        let known = try await database.hashes(collection, below: path.string)
+        var failed: [IndexResponse.Failure] = []
+        var indexed = 0
+        var unchanged = 0
+        for file in files {
+            try Task.checkCancellation()
+            do {
+                let data = try Data(contentsOf: URL(filePath: file.path.string))
+                let hash = SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                if known[file.path.string] == hash {
+                    unchanged += 1
+                    continue
+                }
+                try await index(file, data, hash: hash, collection)
+                indexed += 1
+            } catch let error as Unreadable {
+                failed.append(.init(file: file.name, reason: "\(error)"))
+            } catch let error as CocoaError {
+                failed.append(.init(file: file.name, reason: error.localizedDescription))
+            }
+        }
+        let gone = Set(known.keys).subtracting(files.map(\.path.string))
+        for path in gone {
+            let old = try await database.passageIDs(collection, path: path)
+            try await database.remove(collection, path: path)
+            if !old.isEmpty { try await vectors.delete(old.map(PointID.uuid), from: collection) }
+        }
+        return IndexResponse(
+            collection: collection, chunks: try await database.passageCount(collection, below: path.string), files: files.count, indexed: indexed,
+            unchanged: unchanged, removed: gone.count, failed: failed, seconds: (start.duration(to: .now).seconds * 1_000).rounded() / 1_000)
+    }
+
+    private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {
+        let text = try await TextExtractor().text(of: file.path, data: data)
+        let limit = try await embedding.tokenCounts([]).limit
+        let splitter = Splitter(
+            limit: min(settings[SettingKeys.ragChunkSize], limit), overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4)
+        ) { [embedding] texts in
+            var counts: [Int] = []
+            for start in stride(from: 0, to: texts.count, by: 512) {
+                counts += try await embedding.tokenCounts(Array(texts[start..<min(start + 512, texts.count)])).counts
+            }
+            return counts
+        }
+        let passages = try await splitter.split(text)
+        let new = passages.enumerated().map { number, passage in
+            IndexDatabase.New(id: Self.id(collection, file.path.string, number, passage.text), passage: passage)
+        }
+        let old = try await database.passageIDs(collection, path: file.path.string)
+        for start in stride(from: 0, to: new.count, by: 64) {
+            let part = Array(new[start..<min(start + 64, new.count)])
+            let embedded = try await embedding.embed(part.map(\.passage.text), for: .passage)
+            if start == 0 { try await ensure(collection, dimension: embedded.dim) }
+            let points = zip(part, embedded.embeddings).map { new, vector in
+                PointRecord(
+                    id: .uuid(new.id), vector: vector,
+                    payload: [
+                        "file": .string(file.name), "path": .string(file.path.string), "text": .string(new.passage.text),
+                        "first_line": .integer(Int64(new.passage.lines.lowerBound)), "last_line": .integer(Int64(new.passage.lines.upperBound)),
+                    ])
+            }
+            try await vectors.upsert(points, to: collection)
+        }
+        try await database.replace(collection, path: file.path.string, file: file.name, hash: hash, passages: new)
+        let stale = Set(old).subtracting(new.map(\.id))
+        if !stale.isEmpty { try await vectors.delete(stale.map(PointID.uuid), from: collection) }
+        logger.info("indexed", metadata: ["collection": "\(collection)", "passages": "\(new.count)"])
+    }
+
+    private func ensure(_ collection: String, dimension: Int) async throws {
+        guard let existing = try await vectors.collection(collection) else { return try await vectors.createCollection(collection, size: dimension) }
+        guard existing.size == dimension else {
+            throw ServiceError.conflict(
+                "Collection \(collection) has \(existing.size) dimensions, the embedding model \(dimension). Remove it with DELETE /collections/\(collection), or go back to its model.",
+                code: "dimension_changed")
+        }
+    }
+
+    /// A UUID made from what the passage is (RFC 9562 §5.8), so that indexing the same again writes the same point.
+    private static func id(_ collection: String, _ path: String, _ number: Int, _ text: String) -> String {
+        var bytes = Array(SHA256.hash(data: Data("\(collection)\u{0}\(path)\u{0}\(number)\u{0}\(text)".utf8)).prefix(16))
+        bytes[6] = bytes[6] & 0x0F | 0x80
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        let hex = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { range in
+            String(hex[hex.index(hex.startIndex, offsetBy: range.lowerBound)..<hex.index(hex.startIndex, offsetBy: range.upperBound)])
+        }
+        return parts.joined(separator: "-")
+    }
+}

@@ -1,0 +1,55 @@
+import Logging
+import ServiceKit
+import Suite
+import SuiteAPI
+import SystemPackage
+
+/// Retrieval over one's own documents, with citations.
+public struct RetrievalService: SuiteService {
+    public let id = ServiceID.rag
+    public let errorShape = ErrorShape.detail
+    public let healthyWord = "healthy"
+    let settings: Settings
+    let clients: SuiteClients
+    let database: IndexDatabase
+    let indexing: IndexDocuments
+    let answering: AnswerQuestion
+
+    /// - Throws: when the index database cannot be opened.
+    public init(settings: Settings, clients: SuiteClients, logger: Logger) async throws {
+        self.settings = settings
+        self.clients = clients
+        database = try IndexDatabase(path: settings.dataFolders.sqlite.appending("rag.db"))
+        indexing = IndexDocuments(database: database, clients: clients, settings: settings, logger: logger)
+        answering = AnswerQuestion(
+            search: HybridSearch(database: database, embedding: clients.embedding, vectors: clients.vectors), chat: clients.chat,
+            embedding: clients.embedding, settings: settings)
+    }
+
+    public var routes: [Route] { RetrievalRoutes(service: self).all }
+
+    public func health() async -> Health {
+        let needed: [(name: String, service: ServiceID)] = [("qdrant", .qdrant), ("embedding", .embedding), ("api_gateway", .gateway)]
+        let found = await withTaskGroup(of: (String, Health.Dependency).self) { group in
+            for (name, service) in needed {
+                let client = clients.client(service, timeout: .seconds(2))
+                group.addTask {
+                    do {
+                        _ = try await client.bytes(.GET, "/health")
+                        return (name, Health.Dependency())
+                    } catch {
+                        return (name, Health.Dependency(error: String("\(error)".prefix(100))))
+                    }
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        let config: JSONValue = [
+            "RAG_TOPK": .integer(Int64(settings[SettingKeys.ragTopK])), "RAG_CHUNK_SIZE": .integer(Int64(settings[SettingKeys.ragChunkSize])),
+            "RAG_CHUNK_OVERLAP": .integer(Int64(settings[SettingKeys.ragChunkOverlap])),
+            "RAG_LLM_TIMEOUT": .integer(Int64(settings[SettingKeys.ragLLMTimeout])),
+            "RAG_LLM_MAX_TOKENS": .integer(Int64(settings[SettingKeys.ragLLMMaxTokens])),
+        ]
+        return Health(dependencies: found, facts: ["config": config])
+    }
+}

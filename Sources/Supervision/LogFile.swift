@@ -1,0 +1,45 @@
+import Foundation
+import SystemPackage
+
+/// A log that a child's output is appended to; past a size it is set aside, and the oldest part goes.
+actor LogFile {
+    /// Bytes of one part.
+    static let partSize = 10 << 20
+    /// Parts that are kept besides the current one.
+    static let parts = 5
+
+    private let path: FilePath
+    private let partSize: Int
+    private var file: FileDescriptor?
+    private var size = 0
+
+    init(_ path: FilePath, partSize: Int = LogFile.partSize) {
+        self.path = path
+        self.partSize = partSize
+    }
+
+    /// Appends bytes as they are.
+    ///
+    /// - Throws: the file system's error.
+    func append(_ bytes: some Sequence<UInt8> & Sendable) throws {
+        if size >= partSize { try rotate() }
+        let file = try opened()
+        size += try file.writeAll(bytes)
+    }
+
+    private func opened() throws -> FileDescriptor {
+        if let file { return file }
+        let opened = try FileDescriptor.open(path, .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite])
+        size = Int(try opened.seek(offset: 0, from: .end))
+        file = opened
+        return opened
+    }
+
+    private func rotate() throws {
+        try file?.close()
+        file = nil
+        size = 0
+        for part in stride(from: Self.parts - 1, through: 1, by: -1) { rename("\(path).\(part)", "\(path).\(part + 1)") }
+        rename(path.string, "\(path).1")
+    }
+}

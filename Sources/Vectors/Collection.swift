@@ -1,0 +1,214 @@
+import Foundation
+import GRDB
+import ServiceKit
+import SuiteAPI
+import Synchronization
+import SystemPackage
+
+/// A named set of points. SQLite holds them: what was acknowledged is committed there. Memory holds them again for searching.
+///
+/// Changes go through GRDB's serial queue, which commits them and then shows them to readers, so that both see the same order.
+final class Collection: Sendable {
+    let name: String
+    let config: CollectionConfig
+    let folder: FilePath
+    private let database: DatabaseQueue
+    // The lock guards the points and the graph, which is not thread-safe itself.
+    private let points: Mutex<PointSet>
+
+    /// Opens a collection, or makes it when a configuration is given.
+    ///
+    /// - Throws: when the folder holds no collection, or a damaged one.
+    init(name: String, folder: FilePath, creating config: CollectionConfig? = nil) throws {
+        self.name = name
+        self.folder = folder
+        try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var options = Configuration()
+        options.journalMode = .wal
+        options.busyMode = .timeout(5)
+        database = try DatabaseQueue(path: folder.appending("points.sqlite").string, configuration: options)
+        try Self.migrator.migrate(database)
+        self.config = try database.write { db in
+            if let config {
+                try db.execute(sql: "INSERT INTO config (id, json) VALUES (1, ?)", arguments: [try JSONEncoder().encode(config)])
+                return config
+            }
+            guard let json = try Data.fetchOne(db, sql: "SELECT json FROM config WHERE id = 1") else {
+                throw ServiceError(.internalServerError, code: "damaged_collection", "\(folder) holds no collection.")
+            }
+            return try JSONDecoder().decode(CollectionConfig.self, from: json)
+        }
+        var set = PointSet(config: self.config)
+        try database.read { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT id, vector, payload FROM points ORDER BY rowid")
+            while let row = try rows.next() {
+                let payload = try JSONDecoder().decode([String: JSONValue].self, from: row["payload"] as Data)
+                try set.put(PointID(stored: row["id"]), vector: (row["vector"] as Data).floats, payload: payload)
+            }
+        }
+        points = Mutex(set)
+    }
+
+    private static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("points") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE config (id INTEGER PRIMARY KEY CHECK (id = 1), json BLOB NOT NULL);
+                    CREATE TABLE points (id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, payload BLOB NOT NULL);
+                    """)
+        }
+        return migrator
+    }()
+
+    var count: Int { points.withLock { $0.count } }
+
+    /// Whether searches go through the graph.
+    var isIndexed: Bool { points.withLock { $0.graph != nil } }
+
+    func close() throws { try database.close() }
+
+    // MARK: Changes
+
+    /// Writes points; they are durable when this returns.
+    ///
+    /// - Throws: 400 when a vector does not fit the collection. Then nothing of the batch is written.
+    func upsert(_ records: [PointRecord]) async throws {
+        let prepared = try records.map { PointRecord(id: try $0.id.validated(), vector: try accepted($0.vector), payload: $0.payload) }
+        try await change { db in
+            let insert = try db.makeStatement(
+                sql: """
+                    INSERT INTO points (id, vector, payload) VALUES (?, ?, ?)
+                    ON CONFLICT (id) DO UPDATE SET vector = excluded.vector, payload = excluded.payload
+                    """)
+            for record in prepared {
+                try insert.execute(arguments: [record.id.stored, Data(floats: record.vector), try JSONEncoder().encode(record.payload)])
+            }
+        } apply: { set in
+            for record in prepared { try set.put(record.id, vector: record.vector, payload: record.payload) }
+            if set.graph == nil, set.config.distance.largerIsNearer, set.count >= GraphIndex.threshold { set.graph = try set.builtGraph() }
+        }
+    }
+
+    /// Removes points.
+    func remove(_ ids: [PointID]) async throws {
+        try await change { db in
+            let delete = try db.makeStatement(sql: "DELETE FROM points WHERE id = ?")
+            for id in ids { try delete.execute(arguments: [id.stored]) }
+        } apply: { set in
+            for id in ids { set.remove(id) }
+        }
+    }
+
+    /// Gives points new payloads, each made from its old one.
+    func updatePayloads(of ids: [PointID], _ update: @escaping @Sendable ([String: JSONValue]) -> [String: JSONValue]) async throws {
+        let changed = points.withLock { set in ids.compactMap { id in set.payload(id).map { (id, update($0)) } } }
+        try await change { db in
+            let statement = try db.makeStatement(sql: "UPDATE points SET payload = ? WHERE id = ?")
+            for (id, payload) in changed { try statement.execute(arguments: [try JSONEncoder().encode(payload), id.stored]) }
+        } apply: { set in
+            for (id, payload) in changed { set.setPayload(id, payload) }
+        }
+    }
+
+    private func change(
+        _ write: @escaping @Sendable (Database) throws -> Void, apply: @escaping @Sendable (inout PointSet) throws -> Void
+    ) async throws {
+        try await database.writeWithoutTransaction { db in
+            try db.inTransaction(.immediate) {
+                try write(db)
+                return .commit
+            }
+            // Committed: now readers may see it. Still on the queue, so changes are shown in the order of their commits.
+            try self.points.withLock { try apply(&$0) }
+        }
+    }
+
+    // MARK: Reading
+
+    func matching(_ filter: Filter?) -> [PointID] { points.withLock { $0.matching(filter) } }
+
+    /// Points by id, those there are.
+    func points(_ ids: [PointID], vector: Bool) -> [(id: PointID, payload: [String: JSONValue], vector: [Float]?)] {
+        points.withLock { set in
+            ids.compactMap { id in set.payload(id).map { (id, $0, vector ? set.vector(id) : nil) } }
+        }
+    }
+
+    /// Ids in order from an offset on, and the id with which the next page begins.
+    func page(from offset: PointID?, limit: Int, filter: Filter?) -> (ids: [PointID], next: PointID?) {
+        let ids = matching(filter).sorted().drop { id in offset.map { id < $0 } ?? false }
+        return (Array(ids.prefix(limit)), ids.dropFirst(limit).first)
+    }
+
+    /// The nearest points, best first.
+    ///
+    /// - Throws: 400 when the query's dimension is another.
+    func search(_ query: [Float], limit: Int, filter: Filter?) throws -> [(id: PointID, score: Float)] {
+        let query = try accepted(query)
+        return try points.withLock { try $0.search(query, limit: limit, filter: filter) }
+    }
+
+    /// The vector of a point, as it is stored.
+    func vector(of id: PointID) -> [Float]? { points.withLock { $0.vector(id) } }
+
+    // MARK: Snapshots and the graph
+
+    /// Writes a copy of everything, consistent whatever is written meanwhile (https://www.sqlite.org/lang_vacuum.html#vacuuminto).
+    func snapshot(to path: FilePath) async throws {
+        try await database.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [path.string]) }
+    }
+
+    /// - Throws: when SQLite finds the database damaged.
+    func verifyIntegrity() throws {
+        let verdict = try database.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
+        guard verdict == "ok" else { throw ServiceError(.internalServerError, code: "damaged_collection", verdict ?? "no verdict") }
+    }
+
+    /// Builds the graph when there are enough points for one to pay.
+    func buildGraphIfWorthwhile() throws {
+        try points.withLock { set in
+            if set.graph == nil, config.distance.largerIsNearer, set.count >= GraphIndex.threshold { set.graph = try set.builtGraph() }
+        }
+    }
+
+    /// A vector as it is stored: of the right size, finite, and of length 1 where the cosine is compared.
+    private func accepted(_ vector: [Float]) throws -> [Float] {
+        guard vector.count == config.size else {
+            throw ServiceError.badRequest("Wrong input: Vector dimension error: expected dim: \(config.size), got \(vector.count)", code: "wrong_dimension")
+        }
+        guard vector.allSatisfy(\.isFinite) else { throw ServiceError.badRequest("A vector holds numbers that are not finite.", code: "not_finite") }
+        guard config.distance == .cosine else { return vector }
+        let length = vector.reduce(into: Float(0)) { $0 += $1 * $1 }.squareRoot()
+        return length > 0 ? vector.map { $0 / length } : vector
+    }
+}
+
+extension PointID {
+    /// As it stands in the database: numbers in decimal, UUIDs in their canonical form.
+    var stored: String { description }
+
+    init(stored: String) { self = UInt64(stored).map(PointID.number) ?? .uuid(stored) }
+
+    /// - Throws: 400 for a text that is no UUID.
+    func validated() throws -> PointID {
+        guard case .uuid(let text) = self else { return self }
+        guard let uuid = UUID(uuidString: text) else {
+            throw ServiceError.badRequest("A point's id must be an unsigned number or a UUID; “\(text.prefix(60))” is neither.", code: "invalid_id")
+        }
+        return .uuid(uuid.uuidString.lowercased())
+    }
+}
+
+extension Data {
+    /// Little-endian 32-bit floats.
+    init(floats: [Float]) {
+        self = floats.withUnsafeBytes { Data($0) }
+    }
+
+    var floats: [Float] {
+        withUnsafeBytes { raw in
+            (0..<raw.count / 4).map { Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self))) }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Hummingbird
+import ServiceKit
+import SuiteAPI
+
+/// Collections, over HTTP.
+struct CollectionRoutes {
+    let service: VectorsService
+
+    var all: [Route] {
+        [
+            Route(.get, "/", "What this is.", access: .open) { _, _ in
+                // Clients compare this with their own version: it is the release of the surface that is served.
+                .json(["title": "qdrant - vector search engine", "version": "1.16.0", "served_by": "maru"] as JSONValue)
+            },
+            Route(.get, "/healthz", "Alive.", access: .open) { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "healthz check passed"))) },
+            Route(.get, "/readyz", "Ready.", access: .open) { _, _ in
+                _ = try await service.ready()
+                return Response(status: .ok, body: .init(byteBuffer: .init(string: "all shards are ready")))
+            },
+            Route(.get, "/collections", "Names of all collections.") { _, _ in
+                try await QdrantReply.of {
+                    let names = try await service.ready().names
+                    return ["collections": .array(names.map { ["name": .string($0)] })] as JSONValue
+                }
+            },
+            Route(.get, "/collections/{collection}", "One collection: its configuration and size.") { _, context in
+                try await QdrantReply.of { Self.describe(try await service.ready().collection(try context.collectionName())) }
+            },
+            Route(.get, "/collections/{collection}/exists", "Whether there is such a collection.") { _, context in
+                try await QdrantReply.of {
+                    let found = try? await service.ready().collection(try context.collectionName())
+                    return ["exists": .bool(found != nil)] as JSONValue
+                }
+            },
+            Route(.put, "/collections/{collection}", "Makes a collection.", access: .role(.developer)) { request, context in
+                let body = try await request.decode(JSONValue.self, context)
+                return try await QdrantReply.of {
+                    try await service.ready().create(try context.collectionName(), try CollectionConfig(body["vectors"]))
+                    return true
+                }
+            },
+            Route(.patch, "/collections/{collection}", "Accepted: there are no parameters to tune.", access: .role(.developer)) { _, context in
+                try await QdrantReply.of {
+                    _ = try await service.ready().collection(try context.collectionName())
+                    return true
+                }
+            },
+            Route(.delete, "/collections/{collection}", "Removes a collection and all in it.", access: .role(.developer)) { _, context in
+                try await QdrantReply.of { try await service.ready().delete(try context.collectionName()) }
+            },
+            Route(.put, "/collections/{collection}/index", "Accepted: payloads are always in memory.", access: .role(.developer)) { _, context in
+                try await QdrantReply.updated { _ = try await service.ready().collection(try context.collectionName()) }
+            },
+            Route(.delete, "/collections/{collection}/index/{field}", "Accepted, as its making.", access: .role(.developer)) { _, context in
+                try await QdrantReply.updated { _ = try await service.ready().collection(try context.collectionName()) }
+            },
+            Route(.get, "/aliases", "There are no aliases.") { _, _ in try await QdrantReply.of { ["aliases": []] as JSONValue } },
+            Route(.get, "/collections/{collection}/aliases", "There are no aliases.") { _, context in
+                try await QdrantReply.of {
+                    _ = try await service.ready().collection(try context.collectionName())
+                    return ["aliases": []] as JSONValue
+                }
+            },
+        ]
+    }
+
+    /// A collection as Qdrant describes it; what has no counterpart here stands at Qdrant's own default.
+    private static func describe(_ collection: Collection) -> JSONValue {
+        let count = JSONValue.integer(Int64(collection.count))
+        return [
+            "status": "green", "optimizer_status": "ok", "points_count": count, "indexed_vectors_count": collection.isIndexed ? count : 0,
+            "segments_count": 1, "payload_schema": [:],
+            "config": [
+                "params": [
+                    "vectors": ["size": .integer(Int64(collection.config.size)), "distance": .string(collection.config.distance.rawValue)],
+                    "shard_number": 1, "replication_factor": 1, "write_consistency_factor": 1, "on_disk_payload": true,
+                ],
+                "hnsw_config": ["m": 16, "ef_construct": 200, "full_scan_threshold": 2000],
+                "optimizer_config": ["deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 1, "flush_interval_sec": 0],
+                "wal_config": ["wal_capacity_mb": 4, "wal_segments_ahead": 0],
+            ],
+        ]
+    }
+}

@@ -1,0 +1,121 @@
+import ServiceKit
+import SuiteAPI
+
+/// The points of a collection in memory: vectors side by side for scanning, payloads for filtering.
+struct PointSet {
+    let config: CollectionConfig
+    private(set) var slots: [PointID: Int] = [:]
+    private var ids: [PointID?] = []
+    private var vectors: [Float] = []
+    private var payloads: [[String: JSONValue]] = []
+    private var free: [Int] = []
+    var graph: GraphIndex?
+
+    init(config: CollectionConfig) { self.config = config }
+
+    var count: Int { slots.count }
+
+    /// Ids in the order in which they are scrolled: numbers first, then UUIDs.
+    var sortedIDs: [PointID] { slots.keys.sorted() }
+
+    func payload(_ id: PointID) -> [String: JSONValue]? { slots[id].map { payloads[$0] } }
+
+    func vector(_ id: PointID) -> [Float]? { slots[id].map { Array(vectors[$0 * config.size..<($0 + 1) * config.size]) } }
+
+    /// Puts a point in, or in the place of the one with its id.
+    mutating func put(_ id: PointID, vector: [Float], payload: [String: JSONValue]) throws {
+        let slot = slots[id] ?? free.popLast() ?? ids.count
+        if slot == ids.count {
+            ids.append(id)
+            vectors += vector
+            payloads.append(payload)
+        } else {
+            ids[slot] = id
+            vectors.replaceSubrange(slot * config.size..<(slot + 1) * config.size, with: vector)
+            payloads[slot] = payload
+        }
+        slots[id] = slot
+        try graph?.add(vector, slot: slot)
+    }
+
+    mutating func setPayload(_ id: PointID, _ payload: [String: JSONValue]) {
+        if let slot = slots[id] { payloads[slot] = payload }
+    }
+
+    mutating func remove(_ id: PointID) {
+        guard let slot = slots.removeValue(forKey: id) else { return }
+        ids[slot] = nil
+        payloads[slot] = [:]
+        free.append(slot)
+        graph?.remove(slot: slot)
+    }
+
+    /// Ids of the points that a filter lets through.
+    func matching(_ filter: Filter?) -> [PointID] {
+        guard let filter else { return Array(slots.keys) }
+        return slots.compactMap { id, slot in filter.matches(id, payloads[slot]) ? id : nil }
+    }
+
+    /// The nearest points, best first. A filter is answered by looking at every point that it lets through, so it never costs recall.
+    func search(_ query: [Float], limit: Int, filter: Filter?) throws -> [(id: PointID, score: Float)] {
+        if filter == nil, config.distance.largerIsNearer, let graph {
+            return try graph.search(query, limit: limit).compactMap { hit in ids[hit.slot].map { ($0, hit.score) } }
+        }
+        let scored: [(PointID, Float)] = slots.compactMap { id, slot in
+            guard filter?.matches(id, payloads[slot]) ?? true else { return nil }
+            return (id, score(query, slot: slot))
+        }
+        return scored.sorted { config.distance.largerIsNearer ? $0.1 > $1.1 : $0.1 < $1.1 }.prefix(limit).map { (id: $0.0, score: $0.1) }
+    }
+
+    /// Builds the graph over all points.
+    func builtGraph() throws -> GraphIndex {
+        let graph = try GraphIndex(dimension: config.size, capacity: count * 5 / 4)
+        try vectors.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            for slot in slots.values.sorted() { try graph.add(base + slot * config.size, slot: slot) }
+        }
+        return graph
+    }
+
+    private func score(_ query: [Float], slot: Int) -> Float {
+        vectors.withUnsafeBufferPointer { all in
+            query.withUnsafeBufferPointer { query in
+                let start = slot * config.size
+                var sum = SIMD8<Float>.zero
+                var rest: Float = 0
+                var index = 0
+                let isEuclid = config.distance == .euclid
+                while index + 8 <= config.size {
+                    var left = SIMD8<Float>.zero
+                    var right = SIMD8<Float>.zero
+                    for lane in 0..<8 {
+                        left[lane] = query[index + lane]
+                        right[lane] = all[start + index + lane]
+                    }
+                    if isEuclid { left -= right }
+                    sum += left * (isEuclid ? left : right)
+                    index += 8
+                }
+                while index < config.size {
+                    let difference = query[index] - all[start + index]
+                    rest += isEuclid ? difference * difference : query[index] * all[start + index]
+                    index += 1
+                }
+                let total = sum.sum() + rest
+                return isEuclid ? total.squareRoot() : total
+            }
+        }
+    }
+}
+
+extension PointID: Comparable {
+    public static func < (left: PointID, right: PointID) -> Bool {
+        switch (left, right) {
+        case (.number(let left), .number(let right)): left < right
+        case (.number, .uuid): true
+        case (.uuid, .number): false
+        case (.uuid(let left), .uuid(let right)): left < right
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import ServiceKit
+import Suite
+import SuiteAPI
+
+/// `maru chat`.
+struct ChatCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chat", abstract: "Talk to the model; the answer is shown as it is made.",
+        discussion: "Without a question it reads them line by line and remembers the conversation; “exit” or Ctrl-D ends.")
+
+    @Argument(help: "The question.") var question: [String] = []
+    @Flag(help: "Ask the code model.") var code = false
+    @Option(help: "A model of the gateway, by name.") var model: String?
+    @Option(help: "Instructions for the model.") var system: String?
+    @Option(help: "Tokens an answer may have.") var maxTokens = 512
+
+    func run() async throws {
+        let session = try await Session.load()
+        let name = model ?? session.settings[code ? SettingKeys.codeAlias : SettingKeys.chatAlias]
+        var messages = system.map { [ChatRequest.Message(role: "system", content: $0)] } ?? []
+        if !question.isEmpty {
+            messages.append(.init(role: "user", content: question.joined(separator: " ")))
+            _ = try await answer(messages, name, session)
+            return
+        }
+        while true {
+            if Terminal.isInteractive { FileHandle.standardOutput.write(Data("> ".utf8)) }
+            guard let line = await Self.nextLine(), !["exit", "quit"].contains(line) else { return }
+            guard !line.isEmpty else { continue }
+            messages.append(.init(role: "user", content: line))
+            messages.append(.init(role: "assistant", content: try await answer(messages, name, session)))
+        }
+    }
+
+    private func answer(_ messages: [ChatRequest.Message], _ model: String, _ session: Session) async throws -> String {
+        var text = ""
+        do {
+            for try await chunk in try await session.clients.chat.stream(ChatRequest(model: model, messages: messages, maxTokens: maxTokens)) {
+                guard let part = chunk.choices.first?.delta.content else { continue }
+                FileHandle.standardOutput.write(Data(part.utf8))
+                text += part
+            }
+        } catch let error as UpstreamError where error.status == nil {
+            throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
+        }
+        print("")
+        return text
+    }
+
+    /// A line of standard input, read where waiting harms nobody.
+    private static func nextLine() async -> String? {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: readLine()?.trimmingCharacters(in: .whitespaces)) }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Inference
+import Suite
+
+/// `maru engine`.
+struct EngineCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "engine", abstract: "The llama-server that runs the models.", subcommands: [Install.self, Show.self])
+
+    struct Install: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Install the managed engine (\(EngineInstaller.downloadSize)), unless a llama-server is there already.")
+
+        func run() async throws {
+            let settings = try await Settings.load()
+            if let engine = try? await EngineDiscovery(settings: settings).find() { return print("Engine: \(engine)") }
+            print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
+            try await EngineInstaller(folder: settings.dataFolders.engine).install()
+            print("Engine: \(try await EngineDiscovery(settings: settings).find())")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show the engine in use and the advisories that concern it.")
+
+        func run() async throws {
+            let engine = try await EngineDiscovery(settings: try await Settings.load()).find()
+            print("Engine: \(engine)")
+            for advisory in EngineAdvisories.applying(to: engine) { print("  \(advisory)") }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Foundation
+import Inference
+import ServiceKit
+import Suite
+import SystemPackage
+
+/// `maru models`.
+struct ModelsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "Model files: what there is, fetching, checking, removing.",
+        subcommands: [List.self, Pull.self, Verify.self, Remove.self, Plan.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the models that can be had, and which are there.")
+
+        @Flag(help: "Print JSON.") var json = false
+
+        private struct Row: Encodable {
+            let name: String
+            let file: String
+            let bytes: Int64
+            let roles: [String]
+            let licence: String
+            let present: Bool
+            let inUse: [String]
+        }
+
+        func run() async throws {
+            let store = ModelStore(settings: try await Settings.load())
+            var chosen: [String: [String]] = [:]
+            for role in ModelRole.allCases { chosen[await store.chosen(for: role).file, default: []].append(role.rawValue) }
+            let rows = ModelCatalogue.all.map { model in
+                Row(
+                    name: model.name, file: model.file, bytes: model.size, roles: model.roles.map(\.rawValue), licence: model.licence,
+                    present: FileManager.default.fileExists(atPath: store.folder.appending(model.file).string), inUse: chosen[model.file] ?? [])
+            }
+            if json { return print(String(decoding: try JSONEncoder.sorted.encode(rows), as: UTF8.self)) }
+            print(Table(["MODEL", "SIZE", "ROLES", "LICENCE", "HERE", "IN USE FOR"]).rows(rows.map { row in
+                [row.name, row.bytes.formatted(.byteCount(style: .file)), row.roles.joined(separator: ","), row.licence, row.present ? "yes" : "", row.inUse.joined(separator: ",")]
+            }))
+        }
+    }
+
+    struct Pull: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetch models; goes on where an earlier fetch was cut, and checks what came.")
+
+        @Argument(help: "Names of `maru models list`.") var names: [String] = []
+        @Flag(name: .customLong("default"), help: "The models that this machine's chat, code and embedding use.") var defaults = false
+
+        func run() async throws {
+            let store = ModelStore(settings: try await Settings.load())
+            var wanted = names
+            if defaults || names.isEmpty { for role in ModelRole.allCases { wanted.append(await store.chosen(for: role).name) } }
+            var seen = Set<String>()
+            for name in wanted where seen.insert(name).inserted {
+                guard let model = ModelCatalogue.named(name) else {
+                    throw CommandError("There is no model “\(name)” in the catalogue. See: maru models list")
+                }
+                let line = ProgressLine(model.name)
+                let path = try await ModelPull(store: store).fetch(model) { line.show($0.bytes, of: $0.total, note: $0.source) }
+                line.finish()
+                print("\(model.name): \(path)")
+            }
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Check structure, size and SHA-256 of model files.")
+
+        @Argument(help: "Names of `maru models list`; without one, the models in use.") var names: [String] = []
+        @Flag(help: "Compute checksums anew even where nothing changed since the last time.") var full = false
+
+        func run() async throws {
+            let store = ModelStore(settings: try await Settings.load())
+            var failures = 0
+            var wanted = names.map { ModelCatalogue.named($0)?.file ?? $0 }
+            if names.isEmpty { for role in ModelRole.allCases { wanted.append(await store.chosen(for: role).file) } }
+            for file in Set(wanted).sorted() {
+                do {
+                    print("✅ \(file): \(try await store.verify(store.folder.appending(file), full: full).summary)")
+                } catch {
+                    failures += 1
+                    print("❌ \(file): \(error)")
+                }
+            }
+            if failures > 0 { throw ExitCode.failure }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove a model file.")
+
+        @Argument(help: "A name of `maru models list`.") var name: String
+
+        func run() async throws {
+            let store = ModelStore(settings: try await Settings.load())
+            guard let model = ModelCatalogue.named(name) else { throw CommandError("There is no model “\(name)”. See: maru models list") }
+            let path = store.folder.appending(model.file)
+            guard FileManager.default.fileExists(atPath: path.string) else { throw CommandError("\(path) is not there.") }
+            for suffix in ["", ".part", ".verified"] { try? FileManager.default.removeItem(atPath: path.string + suffix) }
+            print("Removed \(path).")
+        }
+    }
+
+    struct Plan: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Say which models suit this machine, and what memory they take.")
+
+        func run() async throws {
+            let settings = try await Settings.load()
+            let machine = await Machine.current()
+            let store = ModelStore(settings: settings)
+            print("\(machine.physicalCores) cores, \(Int64(machine.memory).formatted(.byteCount(style: .memory))) memory, \(machine.gpuMemory.count) GPUs")
+            var rows: [[String]] = []
+            for role in ModelRole.allCases {
+                let chosen = await store.chosen(for: role)
+                let size = ModelCatalogue.named(chosen.name)?.size
+                rows.append([role.rawValue, chosen.name, size?.formatted(.byteCount(style: .memory)) ?? "?", "\(machine.threads(settings[SettingKeys.llamaThreads]))"])
+            }
+            print(Table(["ROLE", "MODEL", "WEIGHTS", "THREADS"]).rows(rows))
+        }
+    }
+}
