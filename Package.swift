@@ -31,7 +31,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Res
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: service + ["TestSupport", hummingbirdTesting] + dependencies, swiftSettings: strict)
+    .testTarget(
+        name: name, dependencies: service + ["TestSupport", hummingbirdTesting, systemPackage] + dependencies, swiftSettings: strict)
 }
 
 /// What `/health` and `maru --version` of a release build report. Debug builds stay “unknown”: a commit must not rebuild everything.
@@ -104,7 +105,9 @@ let package = Package(
         .target(name: "CHnsw", cxxSettings: [.headerSearchPath("../../.deps/hnswlib")]),
 
         // What tests share: a running service, scratch folders, settings.
-        .target(name: "TestSupport", dependencies: service + [hummingbirdTesting, systemPackage], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: service + [hummingbirdTesting, systemPackage], path: "Tests/TestSupport",
+            swiftSettings: strict),
         tests("HouseTests", []),
         tests("SuiteTests", []),
         tests("ServiceKitTests", [asyncHTTPClient]),
@@ -116,7 +119,7 @@ let package = Package(
         tests("GatewayTests", ["Gateway", asyncHTTPClient]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
-        tests("OperationsTests", ["Operations", systemPackage]),
+        tests("OperationsTests", ["Operations"]),
     ],
     cxxLanguageStandard: .cxx17
 )

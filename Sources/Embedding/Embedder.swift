@@ -24,7 +24,8 @@ struct Embedder: Sendable {
     /// - Throws: 413 for too many or too long texts by count and characters, 422 for texts of too many tokens, naming them.
     func embed(_ texts: [String], for purpose: EmbeddingPurpose?, truncate: Bool) async throws -> Result {
         guard texts.count <= maxTexts else {
-            throw ServiceError.tooLarge("\(texts.count) texts came; EMBEDDING_MAX_TEXTS allows \(maxTexts). Send them in parts.", parameter: "texts")
+            throw ServiceError.tooLarge(
+                "\(texts.count) texts came; EMBEDDING_MAX_TEXTS allows \(maxTexts). Send them in parts.", parameter: "texts")
         }
         if let index = texts.firstIndex(where: { $0.count > maxChars }) {
             throw ServiceError.tooLarge(
@@ -54,7 +55,8 @@ struct Embedder: Sendable {
                     parameter: "texts")
             }
             let vectors = try await engine.embed(fitting)
-            return Result(vectors: isNormalizing ? vectors.map(Self.normalized) : vectors, tokens: counts.reduce(0, +), truncated: truncated)
+            return Result(
+                vectors: isNormalizing ? vectors.map(Self.normalized) : vectors, tokens: counts.reduce(0, +), truncated: truncated)
         }
     }
 

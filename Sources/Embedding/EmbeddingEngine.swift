@@ -45,7 +45,8 @@ struct EmbeddingEngine: Sendable {
             let answer: Answer = try await client.send(.POST, "/v1/embeddings", body: Body(input: part))
             let ordered = answer.data.sorted { $0.index < $1.index }.map(\.embedding)
             guard ordered.count == part.count, ordered.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
-                throw UpstreamError(service: name, status: 200, message: "the engine gave \(ordered.count) usable vectors for \(part.count) texts")
+                throw UpstreamError(
+                    service: name, status: 200, message: "the engine gave \(ordered.count) usable vectors for \(part.count) texts")
             }
             vectors += ordered
         }
@@ -60,4 +61,3 @@ struct EmbeddingEngine: Sendable {
         return ServiceClient(name: name, baseURL: endpoint.baseURL, key: endpoint.key, timeout: .seconds(120))
     }
 }
-

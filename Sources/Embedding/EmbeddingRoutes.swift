@@ -15,7 +15,8 @@ struct EmbeddingRoutes {
                 let result = try await service.embedder.embed(body.texts, for: body.purpose, truncate: body.truncate ?? false)
                 return .json(
                     EmbedResponse(
-                        embeddings: result.vectors, model: service.model.name, dim: service.dimension, normalize: service.embedder.isNormalizing,
+                        embeddings: result.vectors, model: service.model.name, dim: service.dimension,
+                        normalize: service.embedder.isNormalizing,
                         truncated: result.truncated))
             },
             Route(.post, "/tokenize", "How long texts are in the model's own tokens.") { request, context in
@@ -29,7 +30,9 @@ struct EmbeddingRoutes {
             },
             Route(.get, "/models", "The embedding models that can be had.") { _, _ in
                 let known = ModelCatalogue.all.filter { $0.roles.contains(.embedding) }.map { model in
-                    JSONValue.object(["name": .string(model.name), "file": .string(model.file), "active": .bool(model.name == service.model.name)])
+                    JSONValue.object([
+                        "name": .string(model.name), "file": .string(model.file), "active": .bool(model.name == service.model.name),
+                    ])
                 }
                 return .json(["models": .array(known)] as JSONValue)
             },
@@ -37,7 +40,10 @@ struct EmbeddingRoutes {
                 _ = try await service.embedder.embed(["prewarm"], for: .query, truncate: false)
                 return .json(["ok": true, "model": .string(service.model.name), "dim": .integer(Int64(service.dimension))] as JSONValue)
             },
-            Route(.post, "/reload", "Changes nothing when the model is the same; another is set by EMBEDDING_MODEL.", access: .role(.developer)) {
+            Route(
+                .post, "/reload", "Changes nothing when the model is the same; another is set by EMBEDDING_MODEL.",
+                access: .role(.developer)
+            ) {
                 request, context in
                 try await reload(try await request.decode(ReloadRequest.self, context))
             },

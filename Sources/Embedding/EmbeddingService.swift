@@ -50,7 +50,8 @@ public struct EmbeddingService: SuiteService {
         let state = await process.state
         var facts: [String: JSONValue] = [
             "model": .string(model.name), "dim": .integer(Int64(dimension)), "batch_size": .integer(Int64(batchSize)),
-            "normalize": .bool(embedder.isNormalizing), "threads": .integer(Int64(threads)), "loading": .bool(state == .starting), "error": .null,
+            "normalize": .bool(embedder.isNormalizing), "threads": .integer(Int64(threads)), "loading": .bool(state == .starting),
+            "error": .null,
         ]
         switch state {
         case .ready: return Health(.ok, facts: facts)

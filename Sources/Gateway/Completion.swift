@@ -31,7 +31,8 @@ struct Completion: Sendable {
                 causes.append("\(error)")
             }
         }
-        throw ServiceError.unavailable("No model can answer now: " + causes.joined(separator: "; "), code: "no_upstream", retryAfter: .seconds(5))
+        throw ServiceError.unavailable(
+            "No model can answer now: " + causes.joined(separator: "; "), code: "no_upstream", retryAfter: .seconds(5))
     }
 
     /// The head of an upstream's answer, when it is one for the client: a success, or the client's own mistake.
@@ -63,7 +64,8 @@ struct Completion: Sendable {
 
     /// What stands in a stream whose upstream broke off: an error event, and no `[DONE]`.
     private static func brokenStream(_ error: any Error, upstream: Upstream) -> String {
-        let failure = ServiceError(.badGateway, code: "upstream_broke_off", "\(upstream.name) broke off in the middle of its answer. Ask again.")
+        let failure = ServiceError(
+            .badGateway, code: "upstream_broke_off", "\(upstream.name) broke off in the middle of its answer. Ask again.")
         return SSE.event(String(decoding: ErrorShape.openAI.body(of: failure, requestID: ""), as: UTF8.self))
     }
 }
@@ -75,14 +77,16 @@ struct CompletionBody: Sendable {
 
     /// - Throws: 400 naming what is wrong.
     init(_ bytes: ByteBuffer, path: String) throws {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView)), case .object(let members) = value else {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView)), case .object(let members) = value
+        else {
             throw ServiceError.badRequest("The body must be a JSON object.", code: "invalid_json")
         }
         guard let model = members["model"]?.stringValue, !model.isEmpty else {
             throw ServiceError.badRequest("“model” must name a model; GET /v1/models lists them.", parameter: "model")
         }
         if path.hasSuffix("/chat/completions") {
-            guard let messages = members["messages"]?.arrayValue, !messages.isEmpty, messages.allSatisfy({ $0["role"]?.stringValue != nil }) else {
+            guard let messages = members["messages"]?.arrayValue, !messages.isEmpty, messages.allSatisfy({ $0["role"]?.stringValue != nil })
+            else {
                 throw ServiceError.badRequest("“messages” must be a list of at least one message with a role.", parameter: "messages")
             }
         }

@@ -52,7 +52,8 @@ struct GatewayRoutes {
         let status = head.status.code == 422 ? 400 : Int(head.status.code)
         throw ServiceError(
             .init(code: status), code: told?["code"]?.stringValue ?? "upstream_error",
-            told?["detail"]?.stringValue ?? "The embedding service answered \(head.status.code).", parameter: told?["parameter"]?.stringValue,
+            told?["detail"]?.stringValue ?? "The embedding service answered \(head.status.code).",
+            parameter: told?["parameter"]?.stringValue,
             retryAfter: head.headers.first(name: "retry-after").flatMap { Int($0) }.map { .seconds($0) })
     }
 }

@@ -10,7 +10,9 @@ public struct Downloader: Sendable {
     private let retry: RetryPolicy
 
     /// - Parameter http: must follow redirects: model hubs send them.
-    public init(http: HTTPClient = .shared, retry: RetryPolicy = RetryPolicy(attempts: 6, firstWait: .seconds(1), longestWait: .seconds(20))) {
+    public init(
+        http: HTTPClient = .shared, retry: RetryPolicy = RetryPolicy(attempts: 6, firstWait: .seconds(1), longestWait: .seconds(20))
+    ) {
         self.http = http
         self.retry = retry
     }
@@ -20,7 +22,9 @@ public struct Downloader: Sendable {
     /// - Parameter progress: told how many bytes the file has.
     /// - Throws: ``UpstreamError`` when the server refuses, or keeps cutting the connection.
     public func download(_ url: String, to part: FilePath, progress: @escaping @Sendable (Int64) -> Void = { _ in }) async throws {
-        guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw ModelUnavailable(description: "\(url) is no HTTP address") }
+        guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
+            throw ModelUnavailable(description: "\(url) is no HTTP address")
+        }
         try await retry.run { try await attempt(url, part, progress) }
     }
 
@@ -42,7 +46,8 @@ public struct Downloader: Sendable {
         case 416 where had > 0: return
         default: throw UpstreamError(service: url, status: Int(response.status.code), message: response.status.reasonPhrase)
         }
-        let file = try FileDescriptor.open(part, .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        let file = try FileDescriptor.open(
+            part, .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite, .groupRead, .otherRead])
         defer { try? file.close() }
         var written = response.status.code == 206 ? had : 0
         let expected = response.headers.first(name: "content-length").flatMap { Int64($0) }.map { $0 + written }

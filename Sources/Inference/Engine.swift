@@ -62,7 +62,8 @@ public struct EngineDiscovery: Sendable {
     private func output(of path: FilePath, _ argument: String) async throws -> String {
         do {
             let result = try await withDeadline(.seconds(60)) {
-                try await Subprocess.run(.path(path), arguments: [argument], output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+                try await Subprocess.run(
+                    .path(path), arguments: [argument], output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
             }
             return result.standardOutput + result.standardError
         } catch {

@@ -17,14 +17,17 @@ public enum EngineAdvisories {
         [
             EngineAdvisory(
                 id: "CVE-2026-21869", weakness: "the request field n_discard overflows a heap",
-                mitigation: "Request fields are allow-listed before they reach the engine", isMitigated: !RequestFields.allowed.contains("n_discard")),
+                mitigation: "Request fields are allow-listed before they reach the engine",
+                isMitigated: !RequestFields.allowed.contains("n_discard")),
             EngineAdvisory(
-                id: "CVE-2026-43631", weakness: "sleeping when idle can use freed memory", mitigation: "Sleeping when idle is never switched on",
+                id: "CVE-2026-43631", weakness: "sleeping when idle can use freed memory",
+                mitigation: "Sleeping when idle is never switched on",
                 isMitigated: true),
             // The cache came with its flag: a build that does not know the flag has no such cache.
             EngineAdvisory(
                 id: "ggml-org/llama.cpp#27148", weakness: "the prompt cache in RAM can restore another conversation's text",
-                mitigation: engine.knows("--cache-ram") ? "The engine runs with --cache-ram 0" : "This build has no such cache", isMitigated: true),
+                mitigation: engine.knows("--cache-ram") ? "The engine runs with --cache-ram 0" : "This build has no such cache",
+                isMitigated: true),
         ]
     }
 }

@@ -50,7 +50,9 @@ public struct EngineConfiguration: Sendable {
 
 extension EngineConfiguration {
     /// The engine of a chat or code model, as the settings say and the machine allows.
-    public static func chat(_ model: FilePath, alias: String, settings: Settings, machine: Machine, trainedContext: Int?) -> EngineConfiguration {
+    public static func chat(_ model: FilePath, alias: String, settings: Settings, machine: Machine, trainedContext: Int?)
+        -> EngineConfiguration
+    {
         EngineConfiguration(
             use: .chat, model: model, alias: alias, context: min(settings[SettingKeys.llamaContext], trainedContext ?? .max),
             batch: settings[SettingKeys.llamaBatch], parallel: settings[SettingKeys.llamaParallel],

@@ -35,15 +35,20 @@ public struct EngineInstaller: Sendable {
         try? FileManager.default.removeItem(atPath: stamp.string)
         try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
         try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
-        try await step("python3", ["-m", "venv", folder.appending("venv").string], hint: "Install Python's venv module (Debian: python3-venv).")
-        try await step(python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package], hint: "The package index must be reachable.")
+        try await step(
+            "python3", ["-m", "venv", folder.appending("venv").string], hint: "Install Python's venv module (Debian: python3-venv).")
+        try await step(
+            python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package],
+            hint: "The package index must be reachable.")
         try launcherText.write(toFile: launcher.string, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher.string)
         try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8)
     }
 
     private func step(_ program: String, _ arguments: [String], hint: String) async throws {
-        try await runTool(program, arguments) { NoEngine(description: "\(program) \(arguments.joined(separator: " ")) failed: \($0) \(hint)") }
+        try await runTool(program, arguments) {
+            NoEngine(description: "\(program) \(arguments.joined(separator: " ")) failed: \($0) \(hint)")
+        }
     }
 }
 

@@ -82,7 +82,8 @@ public actor EngineProcess: Service {
     private func runOnce(_ record: ProcessRecord) async -> String {
         let keyFile = runFolder.appending("\(name).engine.key")
         do {
-            let endpoint = EngineEndpoint(baseURL: "http://127.0.0.1:\(try await Self.freePort())", key: RequestScope.makeID() + RequestScope.makeID())
+            let endpoint = EngineEndpoint(
+                baseURL: "http://127.0.0.1:\(try await Self.freePort())", key: RequestScope.makeID() + RequestScope.makeID())
             guard let port = endpoint.baseURL.split(separator: ":").last.flatMap({ Int($0) }) else { return "has no port" }
             let key = Data((endpoint.key + "\n").utf8)
             guard FileManager.default.createFile(atPath: keyFile.string, contents: key, attributes: [.posixPermissions: 0o600]) else {

@@ -59,7 +59,8 @@ public struct InferenceService: SuiteService {
         switch await engine.state {
         case .ready(let endpoint): return endpoint
         case .starting: throw ServiceError.unavailable("The model is loading.", code: "model_loading", retryAfter: .seconds(2))
-        case .failing(let reason, let wait): throw ServiceError.unavailable("The engine failed: \(reason)", code: "engine_failed", retryAfter: wait)
+        case .failing(let reason, let wait):
+            throw ServiceError.unavailable("The engine failed: \(reason)", code: "engine_failed", retryAfter: wait)
         case .stopped: throw ServiceError.unavailable("The engine is stopped.", code: "engine_stopped")
         }
     }

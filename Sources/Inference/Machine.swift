@@ -51,9 +51,12 @@ public struct Machine: Sendable {
             return [ProcessInfo.processInfo.physicalMemory / 3 * 2]
         #else
             let result = try? await Subprocess.run(
-                .name("nvidia-smi"), arguments: ["--query-gpu=memory.total", "--format=csv,noheader,nounits"], output: .string(limit: 1 << 16))
+                .name("nvidia-smi"), arguments: ["--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+                output: .string(limit: 1 << 16))
             guard let result, result.terminationStatus.isSuccess else { return [] }
-            return result.standardOutput.split(separator: "\n").compactMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }.map { $0 << 20 }
+            return result.standardOutput.split(separator: "\n").compactMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }.map {
+                $0 << 20
+            }
         #endif
     }
 }

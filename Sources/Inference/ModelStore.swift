@@ -84,7 +84,8 @@ public struct ModelStore: Sendable {
         guard let known else { return Verification(summary: "\(facts); not in the catalogue, no checksum to compare") }
         guard let expected = known.sha256 else { return Verification(summary: "\(facts); no checksum is pinned for \(known.name)") }
         guard size == known.size else {
-            throw ModelUnavailable(description: "\(path) has \(size) bytes instead of \(known.size). Fetch it again with: maru models pull \(known.name)")
+            throw ModelUnavailable(
+                description: "\(path) has \(size) bytes instead of \(known.size). Fetch it again with: maru models pull \(known.name)")
         }
         let changed = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
         let stamp = VerifiedStamp(path: path, fingerprint: "\(expected) \(size) \(changed) \(attributes[.systemFileNumber] ?? "")")
@@ -92,7 +93,9 @@ public struct ModelStore: Sendable {
         let found = try await SHA256.hex(ofFile: path)
         guard found == expected else {
             throw ModelUnavailable(
-                description: "\(path) has SHA-256 \(found) instead of \(expected). Fetch it again with: maru models remove \(known.name) && maru models pull \(known.name)")
+                description:
+                    "\(path) has SHA-256 \(found) instead of \(expected). Fetch it again with: maru models remove \(known.name) && maru models pull \(known.name)"
+            )
         }
         stamp.write()
         return Verification(summary: "\(facts), SHA-256 right")

@@ -6,7 +6,8 @@ import ServiceKit
 public enum RequestFields {
     /// OpenAI's chat and completion fields that a local engine can honour, and the harmless sampling fields of llama.cpp.
     public static let allowed: Set<String> = [
-        "model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "stream", "stream_options", "stop",
+        "model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "stream", "stream_options",
+        "stop",
         "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "seed", "tools", "tool_choice",
         "parallel_tool_calls", "response_format", "suffix", "echo", "user", "top_k", "min_p", "repeat_penalty", "input", "encoding_format",
         "dimensions", "reasoning_effort", "chat_template_kwargs",

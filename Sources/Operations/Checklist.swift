@@ -14,15 +14,20 @@ public enum Checklist {
         .absent(
             "S16", .monitoring, "Monitoring stack", threshold: "Prometheus, Grafana, Loki and Alertmanager running",
             command: "curl -fsS localhost:9090/-/ready localhost:3001/api/health localhost:3100/ready localhost:9093/-/ready"),
-        .absent("S17", .monitoring, "Dashboards reachable", threshold: "4 dashboards", command: "curl -fsS localhost:3001/api/search?type=dash-db"),
+        .absent(
+            "S17", .monitoring, "Dashboards reachable", threshold: "4 dashboards",
+            command: "curl -fsS localhost:3001/api/search?type=dash-db"),
         .absent(
             "S18", .monitoring, "Overview dashboard", threshold: "every panel has data",
             command: "curl -fsSG localhost:9090/api/v1/query --data-urlencode query=up"),
         .absent("S19", .monitoring, "Scrape targets", threshold: "at least 7, all UP", command: "curl -fsS localhost:9090/api/v1/targets"),
         .absent(
             "S20", .monitoring, "Log collection", threshold: "lines of the last minute",
-            command: "curl -fsSG localhost:3100/loki/api/v1/query_range --data-urlencode 'query={service=~\".+\"}' --data-urlencode since=1m"),
+            command:
+                "curl -fsSG localhost:3100/loki/api/v1/query_range --data-urlencode 'query={service=~\".+\"}' --data-urlencode since=1m"),
         .absent("S21", .monitoring, "Alert rules", threshold: "at least 3 loaded", command: "curl -fsS localhost:9090/api/v1/rules"),
-        .absent("G4", .monitoring, "Scenario: monitoring collects", threshold: "7 targets UP, panels and logs fed", command: "maru verify --phase 3"),
+        .absent(
+            "G4", .monitoring, "Scenario: monitoring collects", threshold: "7 targets UP, panels and logs fed",
+            command: "maru verify --phase 3"),
     ]
 }

@@ -12,17 +12,22 @@ extension Checklist {
             .absent(
                 "S22", .configuration, "Security settings", threshold: "RBAC, approvals, sandbox and rate limits on; a guest is refused",
                 command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'"),
-            .absent("S23", .configuration, "Last CI run", threshold: "green", command: "gh run list -L1 --json conclusion -q '.[0].conclusion'"),
+            .absent(
+                "S23", .configuration, "Last CI run", threshold: "green", command: "gh run list -L1 --json conclusion -q '.[0].conclusion'"),
             Check(
                 "S24", .configuration, "Model and data paths", threshold: "every data folder and the models in use exist",
                 command: "ls -d \(folders.required.map(\.string).joined(separator: " ")) \(settings.modelsFolder)/*.gguf", run: paths),
             .absent(
-                "S25", .configuration, "Security checklist", threshold: "written", command: "test -s docs/ops/PRODUCTION_SECURITY_CHECKLIST.md"),
+                "S25", .configuration, "Security checklist", threshold: "written",
+                command: "test -s docs/ops/PRODUCTION_SECURITY_CHECKLIST.md"),
             Check(
-                "C01", .configuration, "Collections fit the embedding model", threshold: "every retrieval collection has the model's dimension",
-                command: "curl -fsS \(settings.baseURL(of: .embedding))/health \(settings.baseURL(of: .qdrant))/collections/default", run: dimensions),
+                "C01", .configuration, "Collections fit the embedding model",
+                threshold: "every retrieval collection has the model's dimension",
+                command: "curl -fsS \(settings.baseURL(of: .embedding))/health \(settings.baseURL(of: .qdrant))/collections/default",
+                run: dimensions),
             Check(
-                "C02", .configuration, "Secrets", threshold: "readable by their owner alone", command: "ls -l \(folders.secrets)", run: secrets),
+                "C02", .configuration, "Secrets", threshold: "readable by their owner alone", command: "ls -l \(folders.secrets)",
+                run: secrets),
             Check(
                 "C03", .configuration, "Listening addresses", threshold: "this stack's ports are bound to loopback addresses only",
                 command: "ss -ltn", run: loopback),
@@ -64,7 +69,9 @@ extension Checklist {
             }
         }
         let evidence = checked.map { "\($0.key): \($0.value)" }.sorted().joined(separator: "\n")
-        guard reasons.isEmpty else { return Finding(.fail, value: "\(checked.count) in order", reason: reasons.joined(separator: "; "), evidence: evidence) }
+        guard reasons.isEmpty else {
+            return Finding(.fail, value: "\(checked.count) in order", reason: reasons.joined(separator: "; "), evidence: evidence)
+        }
         return Finding(.pass, value: "\(checked.count) files", evidence: evidence)
     }
 
@@ -86,11 +93,15 @@ extension Checklist {
             }
             lines.append("\(name) \(collection.size)")
             if collection.size != dimension {
-                wrong.append("collection \(name) has \(collection.size) dimensions, the model \(dimension): index its documents again or go back to its model")
+                wrong.append(
+                    "collection \(name) has \(collection.size) dimensions, the model \(dimension): index its documents again or go back to its model"
+                )
             }
         }
         let evidence = lines.joined(separator: "\n")
-        guard wrong.isEmpty else { return Finding(.fail, value: "\(wrong.count) of \(names.count)", reason: wrong.joined(separator: "; "), evidence: evidence) }
+        guard wrong.isEmpty else {
+            return Finding(.fail, value: "\(wrong.count) of \(names.count)", reason: wrong.joined(separator: "; "), evidence: evidence)
+        }
         return Finding(.pass, value: "\(names.count) collections of \(dimension)", evidence: evidence)
     }
 
@@ -133,7 +144,8 @@ extension Checklist {
         guard seen > 0 else { return Finding(.inconclusive, reason: "none of this stack's ports is listening") }
         guard open.isEmpty else {
             let isMeant = context.settings[SettingKeys.securityMode] == .production
-            return Finding(isMeant ? .warn : .fail, reason: open.joined(separator: "; ") + ". Set HOST=127.0.0.1, or put a firewall before it")
+            return Finding(
+                isMeant ? .warn : .fail, reason: open.joined(separator: "; ") + ". Set HOST=127.0.0.1, or put a firewall before it")
         }
         return Finding(.pass, value: "\(seen) ports")
     }
@@ -143,7 +155,9 @@ extension Checklist {
         let advisories = EngineAdvisories.applying(to: engine)
         let evidence = ([engine.description] + advisories.map(\.description)).joined(separator: "\n")
         guard let build = engine.build else {
-            return Finding(.warn, value: engine.path.string, reason: "the engine does not tell its build number, so advisories cannot be looked up", evidence: evidence)
+            return Finding(
+                .warn, value: engine.path.string, reason: "the engine does not tell its build number, so advisories cannot be looked up",
+                evidence: evidence)
         }
         let open = advisories.filter { !$0.isMitigated }
         guard open.isEmpty else {

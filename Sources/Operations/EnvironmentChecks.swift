@@ -17,16 +17,19 @@ extension Checklist {
                 command: "nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader", run: gpu),
             Check(
                 "S03", .environment, "Ports", threshold: "free, or held by this stack",
-                command: "for p in \(ports(settings).map { String($0.port) }.joined(separator: " ")); do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null && echo BUSY $p; done",
+                command:
+                    "for p in \(ports(settings).map { String($0.port) }.joined(separator: " ")); do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null && echo BUSY $p; done",
                 run: freePorts),
             Check(
                 "S04", .environment, "Model files", threshold: "present, whole, matching their checksum", command: "maru models verify",
                 limit: .seconds(300), run: modelFiles),
             Check(
-                "S05", .environment, "Git state", threshold: "clean working tree", command: "git status --porcelain && git log -5 --oneline",
+                "S05", .environment, "Git state", threshold: "clean working tree",
+                command: "git status --porcelain && git log -5 --oneline",
                 run: gitState),
             Check(
-                "S06", .environment, "Disk space", threshold: "≥ 20 GB free in DATA_DIR", command: "df -BG --output=avail \(data)", run: diskSpace),
+                "S06", .environment, "Disk space", threshold: "≥ 20 GB free in DATA_DIR", command: "df -BG --output=avail \(data)",
+                run: diskSpace),
         ]
     }
 
@@ -42,7 +45,9 @@ extension Checklist {
         guard let engine = await context.program("docker", "version", "--format", "{{.Server.Version}}") else {
             return lacking("docker is not installed")
         }
-        guard engine.succeeded, let version = Version(firstIn: engine.output) else { return lacking("no Docker engine answers", engine.output) }
+        guard engine.succeeded, let version = Version(firstIn: engine.output) else {
+            return lacking("no Docker engine answers", engine.output)
+        }
         guard version >= Version(20, 10) else {
             return Finding(.fail, value: "Docker \(version)", reason: "older than 20.10: upgrade Docker", evidence: engine.output)
         }
@@ -93,7 +98,8 @@ extension Checklist {
         let evidence = lines.joined(separator: "\n")
         guard busy.isEmpty else {
             return Finding(
-                .fail, value: "\(busy.count) of \(lines.count) held by others", reason: "port " + busy.joined(separator: "; port ") + ". Stop it or set another port.",
+                .fail, value: "\(busy.count) of \(lines.count) held by others",
+                reason: "port " + busy.joined(separator: "; port ") + ". Stop it or set another port.",
                 evidence: evidence)
         }
         return Finding(.pass, value: "\(lines.count) ports", evidence: evidence)

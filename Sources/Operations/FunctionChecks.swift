@@ -15,7 +15,8 @@ extension Checklist {
                 command: "curl -fsS -X POST '\(rag)/index?collection=verify&path=…'", limit: .seconds(120), run: indexing),
             Check(
                 "S27", .function, "Korean question", threshold: "a Korean answer that cites the document, in less than 3 s",
-                command: "curl -fsS \(rag)/query \(json) -d '{\"query\":\"\(Probe.question)\",\"collection\":\"verify\"}'", limit: .seconds(180),
+                command: "curl -fsS \(rag)/query \(json) -d '{\"query\":\"\(Probe.question)\",\"collection\":\"verify\"}'",
+                limit: .seconds(180),
                 run: koreanQuestion),
             Check(
                 "S28", .function, "Embedding", threshold: "2 texts give 2 vectors of the reported dimension",
@@ -29,12 +30,15 @@ extension Checklist {
             Check(
                 "S31", .function, "GPU memory under load", threshold: "< 90 % with both models loaded",
                 command: "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits", run: gpuMemory),
-            .absent("S32", .function, "Memory backup", threshold: "restored and compared", command: "maru backup create && maru backup verify"),
+            .absent(
+                "S32", .function, "Memory backup", threshold: "restored and compared", command: "maru backup create && maru backup verify"),
             Check(
                 "S33", .function, "Snapshots", threshold: "one made of each collection, checksum right, one restored with the same points",
-                command: "for c in …; do curl -fsS -X POST \(settings.baseURL(of: .qdrant))/collections/$c/snapshots; done", limit: .seconds(180),
+                command: "for c in …; do curl -fsS -X POST \(settings.baseURL(of: .qdrant))/collections/$c/snapshots; done",
+                limit: .seconds(180),
                 run: snapshots),
-            Check("G2", .function, "Scenario: a question is answered", threshold: "S26 and S27", command: "maru verify --phase 5") { context in
+            Check("G2", .function, "Scenario: a question is answered", threshold: "S26 and S27", command: "maru verify --phase 5") {
+                context in
                 try await combined(["S26", "S27"], context)
             },
             Check(
@@ -47,13 +51,16 @@ extension Checklist {
                 try await combined(["S30"], context)
             },
             Check(
-                "P2", .function, "Retrieval throughput", threshold: "> 1 answered question a second, 5 at a time", command: "maru verify --phase 5",
+                "P2", .function, "Retrieval throughput", threshold: "> 1 answered question a second, 5 at a time",
+                command: "maru verify --phase 5",
                 limit: .seconds(150), run: retrievalThroughput),
             Check("P3", .function, "GPU under load", threshold: "< 90 %", command: "nvidia-smi") { context in
                 guard await context.notes.outcome(of: "S31") != .skip else { return .skip("no GPU on this machine") }
                 return try await combined(["S31"], context)
             },
-            .absent("P4", .function, "CPU under load", threshold: "< 80 % on average", command: "curl -fsSG localhost:9090/api/v1/query --data-urlencode query=node_cpu_seconds_total"),
+            .absent(
+                "P4", .function, "CPU under load", threshold: "< 80 % on average",
+                command: "curl -fsSG localhost:9090/api/v1/query --data-urlencode query=node_cpu_seconds_total"),
             Check(
                 "P5", .function, "Disk after the run", threshold: "> 10 GB free in DATA_DIR",
                 command: "df -BG --output=avail \(settings.dataFolders.root)"
@@ -69,8 +76,12 @@ extension Checklist {
         try Probe.document.write(toFile: folder.appending(Probe.file).string, atomically: true, encoding: .utf8)
         let answer = try await context.clients.retrieval.index(IndexRequest(collection: Probe.collection, path: folder.string))
         let evidence = "chunks \(answer.chunks), files \(answer.files), indexed \(answer.indexed), failed \(answer.failed.map(\.reason))"
-        guard answer.chunks >= 1, answer.failed.isEmpty else { return Finding(.fail, value: "\(answer.chunks) passages", evidence: evidence) }
-        return Finding(.pass, value: "\(answer.chunks) passages in \(answer.seconds.formatted(.number.precision(.fractionLength(2)))) s", evidence: evidence)
+        guard answer.chunks >= 1, answer.failed.isEmpty else {
+            return Finding(.fail, value: "\(answer.chunks) passages", evidence: evidence)
+        }
+        return Finding(
+            .pass, value: "\(answer.chunks) passages in \(answer.seconds.formatted(.number.precision(.fractionLength(2)))) s",
+            evidence: evidence)
     }
 
     private static func koreanQuestion(_ context: CheckContext) async throws -> Finding {
@@ -82,19 +93,25 @@ extension Checklist {
         let value = seconds.formatted(.number.precision(.fractionLength(2))) + " s"
         let evidence = "question: \(question)\nanswer: \(answer.answer)\nsources: \(answer.sources.map(\.file))\ncached: \(answer.cached)"
         var wrong: [String] = []
-        if answer.answer.unicodeScalars.first(where: { (0xAC00...0xD7A3).contains($0.value) }) == nil { wrong.append("the answer is not Korean") }
+        if answer.answer.unicodeScalars.first(where: { (0xAC00...0xD7A3).contains($0.value) }) == nil {
+            wrong.append("the answer is not Korean")
+        }
         if !answer.sources.contains(where: { $0.file.hasSuffix(Probe.file) }) { wrong.append("it does not cite \(Probe.file)") }
         guard wrong.isEmpty else { return Finding(.fail, value: value, reason: wrong.joined(separator: "; "), evidence: evidence) }
-        return try await judgedSpeed(seconds < 3, value: value, what: "the answer is right but took longer than 3 s", evidence: evidence, context)
+        return try await judgedSpeed(
+            seconds < 3, value: value, what: "the answer is right but took longer than 3 s", evidence: evidence, context)
     }
 
     /// A threshold of speed was set for a machine with a GPU. Without one, missing it is worth knowing, and no reason to refuse the stack.
-    private static func judgedSpeed(_ isMet: Bool, value: String, what: String, evidence: String, _ context: CheckContext) async throws -> Finding {
+    private static func judgedSpeed(_ isMet: Bool, value: String, what: String, evidence: String, _ context: CheckContext) async throws
+        -> Finding
+    {
         if isMet { return Finding(.pass, value: value, evidence: evidence) }
         let hasGPU = await context.program("nvidia-smi", "-L")?.succeeded ?? false
         return hasGPU
             ? Finding(.fail, value: value, reason: what, evidence: evidence)
-            : Finding(.warn, value: value, reason: what + "; there is no GPU on this machine, for which the figure was set", evidence: evidence)
+            : Finding(
+                .warn, value: value, reason: what + "; there is no GPU on this machine, for which the figure was set", evidence: evidence)
     }
 
     // MARK: S28
@@ -103,7 +120,9 @@ extension Checklist {
         let answer = try await context.clients.embedding.embed(["a", "b"], for: .passage)
         let lengths = answer.embeddings.map { vector in vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
         let value = "\(answer.embeddings.count) vectors of \(answer.dim)"
-        guard answer.embeddings.count == 2, answer.embeddings.allSatisfy({ $0.count == answer.dim }), answer.embeddings[0] != answer.embeddings[1] else {
+        guard answer.embeddings.count == 2, answer.embeddings.allSatisfy({ $0.count == answer.dim }),
+            answer.embeddings[0] != answer.embeddings[1]
+        else {
             return Finding(.fail, value: value, reason: "not two different vectors of the reported dimension", evidence: "\(lengths)")
         }
         if answer.normalize, lengths.contains(where: { abs($0 - 1) > 0.001 }) {
@@ -129,9 +148,12 @@ extension Checklist {
             tokens += answer.usage?.completion_tokens ?? 0
         }
         let sorted = samples.sorted()
-        let evidence = "\(samples.count) requests to /v1/chat/completions, \(tokens) tokens generated, seconds: \(sorted.map { ($0 * 1_000).rounded() / 1_000 })"
+        let evidence =
+            "\(samples.count) requests to /v1/chat/completions, \(tokens) tokens generated, seconds: \(sorted.map { ($0 * 1_000).rounded() / 1_000 })"
         guard samples.count >= 20, tokens > 0 else {
-            return Finding(.inconclusive, value: "\(samples.count) requests, \(tokens) tokens", reason: "too few real answers in 45 s to speak of a p95", evidence: evidence)
+            return Finding(
+                .inconclusive, value: "\(samples.count) requests, \(tokens) tokens",
+                reason: "too few real answers in 45 s to speak of a p95", evidence: evidence)
         }
         let p95 = sorted[min(sorted.count - 1, Int((Double(sorted.count) * 0.95).rounded(.up)) - 1)]
         let value = "p95 \(p95.formatted(.number.precision(.fractionLength(3)))) s of \(samples.count)"
@@ -147,13 +169,17 @@ extension Checklist {
         for name in names { lines.append("\(name): \(try await context.clients.vectors.snapshot(name))") }
         // The probe's collection is small and ours: it is restored beside itself and counted.
         guard names.contains(Probe.collection), let original = try await context.clients.vectors.collection(Probe.collection) else {
-            return Finding(.inconclusive, value: "\(lines.count) made", reason: "none was restored: S26 made no collection", evidence: lines.joined(separator: "\n"))
+            return Finding(
+                .inconclusive, value: "\(lines.count) made", reason: "none was restored: S26 made no collection",
+                evidence: lines.joined(separator: "\n"))
         }
         let restored = try await SnapshotDrill(context).restore(Probe.collection)
         lines.append("restored \(restored.points) of \(original.points) points from \(restored.bytes) bytes, SHA-256 \(restored.checksum)")
         let evidence = lines.joined(separator: "\n")
         guard restored.points == original.points else {
-            return Finding(.fail, value: "\(restored.points) of \(original.points) points", reason: "the restored collection lacks points", evidence: evidence)
+            return Finding(
+                .fail, value: "\(restored.points) of \(original.points) points", reason: "the restored collection lacks points",
+                evidence: evidence)
         }
         return Finding(.pass, value: "\(names.count) made, 1 restored with \(restored.points) points", evidence: evidence)
     }
@@ -184,7 +210,9 @@ extension Checklist {
         let rate = Double(answered) / elapsed
         let value = "\(rate.formatted(.number.precision(.fractionLength(2)))) a second"
         let evidence = "\(answered) answered, \(failed) failed in \(elapsed) s, 5 at a time"
-        guard failed == 0 else { return Finding(.fail, value: value, reason: "\(failed) of \(answered + failed) questions failed", evidence: evidence) }
+        guard failed == 0 else {
+            return Finding(.fail, value: value, reason: "\(failed) of \(answered + failed) questions failed", evidence: evidence)
+        }
         return try await judgedSpeed(rate > 1, value: value, what: "fewer than one answered question a second", evidence: evidence, context)
     }
 }

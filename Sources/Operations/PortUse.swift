@@ -1,8 +1,8 @@
 import NIOCore
 import NIOPosix
 import ServiceKit
-import Supervision
 import Suite
+import Supervision
 
 /// Who has a port.
 enum PortUse: Sendable {

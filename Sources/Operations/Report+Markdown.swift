@@ -18,10 +18,12 @@ extension Report {
         for phase in Phase.allCases {
             let own = checks.filter { $0.phase == phase.rawValue }
             guard !own.isEmpty else { continue }
-            text += "\n## Phase \(phase.rawValue): \(phase.title)\n\n| Check | | Outcome | Measured | Demanded | Seconds | Reason |\n|---|---|---|---|---|---|---|\n"
+            text +=
+                "\n## Phase \(phase.rawValue): \(phase.title)\n\n| Check | | Outcome | Measured | Demanded | Seconds | Reason |\n|---|---|---|---|---|---|---|\n"
             for check in own {
                 let cells = [
-                    check.id, check.title, check.outcome.rawValue, check.value ?? "", check.threshold, String(check.seconds), check.reason ?? "",
+                    check.id, check.title, check.outcome.rawValue, check.value ?? "", check.threshold, String(check.seconds),
+                    check.reason ?? "",
                 ]
                 text += "| " + cells.map(Self.cell).joined(separator: " | ") + " |\n"
             }

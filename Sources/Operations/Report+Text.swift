@@ -31,8 +31,10 @@ public struct ResultPrinter: Sendable {
             ("PASS", summary.pass, "32"), ("WARN", summary.warn, "33"), ("FAIL", summary.fail, "31"), ("SKIP", summary.skip, "90"),
             ("INCONCLUSIVE", summary.inconclusive, "35"),
         ].map { styled("\($0.0) \($0.1)", $0.1 > 0 ? $0.2 : "90") }.joined(separator: "  ")
-        let verdict = summary.ok ? styled("Nothing failed.", "32") : styled("\(summary.fail) of \(report.checks.count) checks failed.", "31")
-        return "\n\(counts)\n\(verdict) \(report.checks.count) checks in \(report.seconds.formatted(.number.precision(.fractionLength(1)))) s"
+        let verdict =
+            summary.ok ? styled("Nothing failed.", "32") : styled("\(summary.fail) of \(report.checks.count) checks failed.", "31")
+        return
+            "\n\(counts)\n\(verdict) \(report.checks.count) checks in \(report.seconds.formatted(.number.precision(.fractionLength(1)))) s"
     }
 
     private func styled(_ text: String, _ code: String) -> String { isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }

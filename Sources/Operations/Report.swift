@@ -78,7 +78,9 @@ public struct Report: Sendable, Codable {
         let head = #"    <testcase classname="phase\#(check.phase)" name="\#(xml(check.id + " " + check.title))" time="\#(check.seconds)""#
         let reason = xml([check.outcome.rawValue, check.reason].compactMap { $0 }.joined(separator: ": "))
         switch check.outcome {
-        case .pass, .warn: return head + "><system-out>\(xml([check.value, check.reason].compactMap { $0 }.joined(separator: "; ")))</system-out></testcase>"
+        case .pass, .warn:
+            return head
+                + "><system-out>\(xml([check.value, check.reason].compactMap { $0 }.joined(separator: "; ")))</system-out></testcase>"
         case .fail: return head + "><failure message=\"\(reason)\">\(xml(check.evidence))</failure></testcase>"
         case .skip, .inconclusive: return head + "><skipped message=\"\(reason)\"/></testcase>"
         }

@@ -17,8 +17,11 @@ public struct ReportStore: Sendable {
     public func save(_ report: Report, name: String) throws -> FilePath {
         let stamp = report.started.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
         let own = folder.appending("\(name)-\(stamp)")
-        try FileManager.default.createDirectory(atPath: own.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let files = [("report.md", Data(report.markdown().utf8)), ("report.json", try report.json()), ("junit.xml", Data(report.junit().utf8))]
+        try FileManager.default.createDirectory(
+            atPath: own.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let files = [
+            ("report.md", Data(report.markdown().utf8)), ("report.json", try report.json()), ("junit.xml", Data(report.junit().utf8)),
+        ]
         for (file, data) in files { try data.write(to: URL(filePath: own.appending(file).string), options: .atomic) }
         try prune(name)
         return own

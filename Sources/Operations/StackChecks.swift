@@ -32,7 +32,9 @@ extension Checklist {
             let path = id == .qdrant ? "/collections" : descriptor.healthPath
             let command = "curl -fsS \(settings.baseURL(of: id))\(path)"
             let identifier = healthID[id] ?? id.rawValue
-            guard descriptor.isInThisBuild else { return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command) }
+            guard descriptor.isInThisBuild else {
+                return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command)
+            }
             return Check(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command, limit: .seconds(60)) { context in
                 try await ready(id, path: path, context)
             }
@@ -50,10 +52,14 @@ extension Checklist {
                 let health: JSONValue = try await client.send(.GET, ServiceCatalogue[id].healthPath)
                 if path != ServiceCatalogue[id].healthPath { let _: JSONValue = try await client.send(.GET, path) }
                 let version = health["version"]?.stringValue ?? "?"
-                return Finding(.pass, value: "HTTP 200, version \(version)", reason: attempts > 1 ? "after \(attempts) attempts" : nil, evidence: text(health))
+                return Finding(
+                    .pass, value: "HTTP 200, version \(version)", reason: attempts > 1 ? "after \(attempts) attempts" : nil,
+                    evidence: text(health))
             } catch let error as UpstreamError {
                 guard start.duration(to: .now) < context.patience else {
-                    return Finding(.fail, value: error.status.map { "HTTP \($0)" } ?? "no answer", reason: "\(error). See: maru logs \(id)", evidence: "\(error)")
+                    return Finding(
+                        .fail, value: error.status.map { "HTTP \($0)" } ?? "no answer", reason: "\(error). See: maru logs \(id)",
+                        evidence: "\(error)")
                 }
                 try await Task.sleep(for: .milliseconds(500))
             }
@@ -63,7 +69,8 @@ extension Checklist {
     private static func running(_ settings: Settings) -> Check {
         let expected = ServiceCatalogue.runnable
         return Check(
-            "S07", .stack, "Services running", threshold: "all \(expected.count) of this build (9 in the whole suite)", command: "maru status"
+            "S07", .stack, "Services running", threshold: "all \(expected.count) of this build (9 in the whole suite)",
+            command: "maru status"
         ) { context in
             let alive = await withTaskGroup(of: (ServiceID, Bool).self) { group in
                 for descriptor in expected {
@@ -80,7 +87,8 @@ extension Checklist {
             let value = "\(expected.count - missing.count) of \(expected.count)"
             guard missing.isEmpty else {
                 let names = missing.map(\.rawValue).joined(separator: ", ")
-                return Finding(.fail, value: value, reason: "not running: \(names). Start with: maru up; see: maru logs", evidence: evidence)
+                return Finding(
+                    .fail, value: value, reason: "not running: \(names). Start with: maru up; see: maru logs", evidence: evidence)
             }
             return Finding(.pass, value: value, evidence: evidence)
         }
@@ -91,7 +99,8 @@ extension Checklist {
         let folders = settings.dataFolders
         return [
             Check(
-                "F09", .stack, "Errors in the logs", threshold: "none in the last 10 minutes", command: "maru logs -n 500 --raw | grep -c '\"level\":\"error\"'",
+                "F09", .stack, "Errors in the logs", threshold: "none in the last 10 minutes",
+                command: "maru logs -n 500 --raw | grep -c '\"level\":\"error\"'",
                 run: logErrors),
             Check(
                 "F10", .stack, "Backup folder", threshold: "exists and is writable", command: "test -w \(folders.backups)"
@@ -141,21 +150,27 @@ extension Checklist {
             }
         }
         guard !found.isEmpty else { return Finding(.pass, value: "0") }
-        return Finding(.warn, value: "\(found.count)", reason: "latest: \(found.last ?? "")", evidence: found.suffix(50).joined(separator: "\n"))
+        return Finding(
+            .warn, value: "\(found.count)", reason: "latest: \(found.last ?? "")", evidence: found.suffix(50).joined(separator: "\n"))
     }
 
     /// Judges the share of GPU memory in use, with models loaded; an idle GPU proves nothing.
     static func gpuMemory(_ context: CheckContext) async -> Finding {
-        guard let answer = await context.program("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits") else {
+        guard let answer = await context.program("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")
+        else {
             return .skip("no nvidia-smi on this machine: models run on the CPU")
         }
-        let rows = answer.output.split(separator: "\n").map { $0.split(separator: ",").compactMap { Double($0.trimmingCharacters(in: .whitespaces)) } }
+        let rows = answer.output.split(separator: "\n").map {
+            $0.split(separator: ",").compactMap { Double($0.trimmingCharacters(in: .whitespaces)) }
+        }
         guard answer.succeeded, let row = rows.first(where: { $0.count == 2 && $0[1] > 0 }) else {
             return Finding(.fail, reason: "nvidia-smi reports no memory figures", evidence: answer.output)
         }
         let share = row[0] / row[1]
         let value = (share * 100).formatted(.number.precision(.fractionLength(1))) + " %"
-        guard row[0] > 100 else { return Finding(.inconclusive, value: value, reason: "nothing is loaded on the GPU", evidence: answer.output) }
+        guard row[0] > 100 else {
+            return Finding(.inconclusive, value: value, reason: "nothing is loaded on the GPU", evidence: answer.output)
+        }
         return share < 0.9
             ? Finding(.pass, value: value, evidence: answer.output)
             : Finding(.fail, value: value, reason: "lower LLAMA_N_GPU_LAYERS and restart", evidence: answer.output)
@@ -173,7 +188,10 @@ extension Checklist {
         if !unjudged.isEmpty {
             return Finding(.inconclusive, reason: "not judged in this run: " + unjudged.joined(separator: ", "), evidence: evidence)
         }
-        if !warned.isEmpty { return Finding(.warn, value: "\(ids.count) parts", reason: "with a warning: " + warned.joined(separator: ", "), evidence: evidence) }
+        if !warned.isEmpty {
+            return Finding(
+                .warn, value: "\(ids.count) parts", reason: "with a warning: " + warned.joined(separator: ", "), evidence: evidence)
+        }
         return Finding(.pass, value: "\(ids.count) parts passed", evidence: evidence)
     }
 

@@ -9,7 +9,8 @@ struct AnswerPrompt: Sendable {
     let sources: [Source]
 
     func request(model: String, settings: Settings) -> ChatRequest {
-        let passages = sources.map { "[\($0.index)] \($0.file)\($0.heading.map { " — \($0)" } ?? "")\n\($0.text)" }.joined(separator: "\n\n")
+        let passages = sources.map { "[\($0.index)] \($0.file)\($0.heading.map { " — \($0)" } ?? "")\n\($0.text)" }.joined(
+            separator: "\n\n")
         let (system, user) =
             switch language {
             case .korean:

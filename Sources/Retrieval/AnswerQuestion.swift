@@ -20,7 +20,8 @@ struct AnswerQuestion: Sendable {
         let found = try await search.run(question, in: request.collection ?? settings[SettingKeys.ragDefaultCollection], limit: limit)
         let sources = zip(found.passages, found.scores).enumerated().map { index, pair in
             Source(
-                index: index + 1, file: pair.0.file, lines: [pair.0.lines.lowerBound, pair.0.lines.upperBound], heading: pair.0.heading, text: pair.0.text,
+                index: index + 1, file: pair.0.file, lines: [pair.0.lines.lowerBound, pair.0.lines.upperBound], heading: pair.0.heading,
+                text: pair.0.text,
                 score: pair.1)
         }
         return (sources, found)
@@ -36,7 +37,8 @@ struct AnswerQuestion: Sendable {
         func response(_ text: String, answered: Bool, _ sources: [Source], _ usage: Usage?) -> QueryResponse {
             QueryResponse(
                 answer: text, answered: answered, sources: sources,
-                context: zip(sources, found.passages).map { .init(score: $0.score, doc_id: $0.file, chunk_id: $1.id) }, usage: usage, cached: false,
+                context: zip(sources, found.passages).map { .init(score: $0.score, doc_id: $0.file, chunk_id: $1.id) }, usage: usage,
+                cached: false,
                 response_time_ms: Int(start.duration(to: .now).milliseconds))
         }
         guard Answerability.holds(found) else {

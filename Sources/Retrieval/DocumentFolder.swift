@@ -16,9 +16,14 @@ struct DocumentFolder: Sendable {
 
     /// - Throws: 404 when there is nothing, 403 for places that hold keys or the system's own files.
     init(_ path: FilePath, settings: Settings) throws {
-        guard FileManager.default.fileExists(atPath: path.string) else { throw ServiceError.notFound("\(path) does not exist.", code: "path_not_found") }
+        guard FileManager.default.fileExists(atPath: path.string) else {
+            throw ServiceError.notFound("\(path) does not exist.", code: "path_not_found")
+        }
         let real = FilePath(URL(filePath: path.string).resolvingSymlinksInPath().path(percentEncoded: false))
-        let forbidden = ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + [settings.dataFolders.secrets, settings.dataFolders.run]
+        let forbidden =
+            ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + [
+                settings.dataFolders.secrets, settings.dataFolders.run,
+            ]
         guard !forbidden.contains(where: { real.starts(with: $0) }), !real.components.contains(".ssh") else {
             throw ServiceError(.forbidden, code: "path_forbidden", "\(path) holds no documents and is not read.")
         }
@@ -28,7 +33,9 @@ struct DocumentFolder: Sendable {
     /// Files of known kinds, in the order of their names. Links are not followed, hidden and built things are left out.
     func files() throws -> [File] {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: root.string, isDirectory: &isFolder), isFolder.boolValue else { return [File(path: root, name: root.lastComponent?.string ?? root.string)] }
+        guard FileManager.default.fileExists(atPath: root.string, isDirectory: &isFolder), isFolder.boolValue else {
+            return [File(path: root, name: root.lastComponent?.string ?? root.string)]
+        }
         var found: [File] = []
         try walk(root, prefix: root.lastComponent?.string ?? "", into: &found)
         return found

@@ -25,9 +25,15 @@ enum HTMLText {
             let isEnd = tag.hasPrefix("/")
             let name = String(tag.drop { $0 == "/" }.prefix { $0.isLetter || $0.isNumber }).lowercased()
             if hidden.contains(name) {
-                if isEnd { if hiddenDepth.last == name { hiddenDepth.removeLast() } } else if !tag.hasSuffix("/") { hiddenDepth.append(name) }
+                if isEnd {
+                    if hiddenDepth.last == name { hiddenDepth.removeLast() }
+                } else if !tag.hasSuffix("/") {
+                    hiddenDepth.append(name)
+                }
             } else if hiddenDepth.isEmpty, !isEnd {
-                if let level = name.first == "h" ? Int(name.dropFirst()) : nil, (1...6).contains(level) { output += String(repeating: "#", count: level) + " " }
+                if let level = name.first == "h" ? Int(name.dropFirst()) : nil, (1...6).contains(level) {
+                    output += String(repeating: "#", count: level) + " "
+                }
                 if name == "li" { output += "- " }
                 if name == "td" || name == "th" { output += " | " }
             }
@@ -41,7 +47,9 @@ enum HTMLText {
         output += isHidden ? String(text.filter(\.isNewline)) : entities(text)
     }
 
-    private static let named = ["amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "middot": "·", "hellip": "…", "ndash": "–", "mdash": "—"]
+    private static let named = [
+        "amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " ", "middot": "·", "hellip": "…", "ndash": "–", "mdash": "—",
+    ]
 
     private static func entities(_ text: Substring) -> String {
         String(text).replacing(#/&(#?)([xX]?)([0-9A-Za-z]+);/#) { match in

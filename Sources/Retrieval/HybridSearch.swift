@@ -28,7 +28,9 @@ struct HybridSearch: Sendable {
         async let dense = dense(question, collection)
         async let lexical = lexical(terms, collection)
         let (near, words) = try await (dense, lexical)
-        let fused = ReciprocalRankFusion.fuse([near.map(\.id), words.map(\.id)])
+        // Words that are found in no passage say that the question is in another language or put in other words: then meaning leads.
+        let lexicalWeight = 0.3 + 0.7 * (try await coverage(terms, words.prefix(2), collection))
+        let fused = ReciprocalRankFusion.fuse([(near.map(\.id), 1), (words.map(\.id), lexicalWeight)])
         let best = Array(fused.prefix(limit))
         let stored = Dictionary(
             try await database.passages(collection, ids: best.map(\.id)).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -44,7 +46,8 @@ struct HybridSearch: Sendable {
         do {
             return try await vectors.search(vector, in: collection, limit: Self.depth).map { ($0.id.description, Double($0.score)) }
         } catch let error as UpstreamError where error.status == 404 {
-            throw ServiceError.notFound("Nothing was indexed in “\(collection)” yet. Index documents with: maru index PATH", code: "collection_not_found")
+            throw ServiceError.notFound(
+                "Nothing was indexed in “\(collection)” yet. Index documents with: maru index PATH", code: "collection_not_found")
         }
     }
 
@@ -54,7 +57,9 @@ struct HybridSearch: Sendable {
     }
 
     /// The share of the question's terms, each weighted by its rarity (inverse document frequency), that stand in the best passages.
-    private func coverage(_ terms: QuestionTerms, _ passages: some Sequence<IndexDatabase.Stored>, _ collection: String) async throws -> Double {
+    private func coverage(_ terms: QuestionTerms, _ passages: some Sequence<IndexDatabase.Stored>, _ collection: String) async throws
+        -> Double
+    {
         guard !terms.all.isEmpty else { return 0 }
         let (counts, total) = try await database.frequencies(terms.all.map(\.expression), in: collection)
         let text = passages.map { [$0.file, $0.heading ?? "", $0.text].joined(separator: "\n") }.joined(separator: "\n")
@@ -80,9 +85,12 @@ enum Rarity {
 
 /// Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009, https://doi.org/10.1145/1571941.1572114), with the paper's k of 60.
 enum ReciprocalRankFusion {
-    static func fuse(_ rankings: [[String]], k: Double = 60) -> [(id: String, score: Double)] {
+    /// - Parameter rankings: ids, best first, with the weight of each ranking.
+    static func fuse(_ rankings: [(ids: [String], weight: Double)], k: Double = 60) -> [(id: String, score: Double)] {
         var scores: [String: Double] = [:]
-        for ranking in rankings { for (rank, id) in ranking.enumerated() { scores[id, default: 0] += 1 / (k + Double(rank) + 1) } }
+        for ranking in rankings {
+            for (rank, id) in ranking.ids.enumerated() { scores[id, default: 0] += ranking.weight / (k + Double(rank) + 1) }
+        }
         return scores.map { (id: $0.key, score: $0.value) }.sorted { ($0.score, $1.id) > ($1.score, $0.id) }
     }
 }

@@ -76,9 +76,11 @@ struct IndexDatabase: Sendable {
             try Self.remove(db, collection, path)
             for new in passages {
                 try db.execute(
-                    sql: "INSERT INTO passages (id, collection, path, file, first_line, last_line, heading, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    sql:
+                        "INSERT INTO passages (id, collection, path, file, first_line, last_line, heading, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     arguments: [
-                        new.id, collection, path, file, new.passage.lines.lowerBound, new.passage.lines.upperBound, new.passage.heading, new.passage.text,
+                        new.id, collection, path, file, new.passage.lines.lowerBound, new.passage.lines.upperBound, new.passage.heading,
+                        new.passage.text,
                     ])
                 // The file's name and the headings are words one searches by, too.
                 let words = [file, new.passage.heading ?? "", new.passage.text].joined(separator: "\n")
@@ -95,7 +97,8 @@ struct IndexDatabase: Sendable {
 
     private static func remove(_ db: Database, _ collection: String, _ path: String) throws {
         try db.execute(
-            sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ? AND path = ?)", arguments: [collection, path])
+            sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ? AND path = ?)",
+            arguments: [collection, path])
         try db.execute(sql: "DELETE FROM passages WHERE collection = ? AND path = ?", arguments: [collection, path])
         try db.execute(sql: "DELETE FROM documents WHERE collection = ? AND path = ?", arguments: [collection, path])
     }
@@ -105,7 +108,8 @@ struct IndexDatabase: Sendable {
         try await pool.read { db in
             let marks = ids.map { _ in "?" }.joined(separator: ",")
             return try Stored.fetchAll(
-                db, sql: "SELECT * FROM passages WHERE collection = ? AND id IN (\(marks))", arguments: StatementArguments([collection] + ids))
+                db, sql: "SELECT * FROM passages WHERE collection = ? AND id IN (\(marks))",
+                arguments: StatementArguments([collection] + ids))
         }
     }
 
@@ -127,7 +131,8 @@ struct IndexDatabase: Sendable {
             let counts = try expressions.map { expression in
                 try Int.fetchOne(
                     db,
-                    sql: "SELECT count(*) FROM passage_words JOIN passages ON passages.rowid = passage_words.rowid WHERE passage_words MATCH ? AND collection = ?",
+                    sql:
+                        "SELECT count(*) FROM passage_words JOIN passages ON passages.rowid = passage_words.rowid WHERE passage_words MATCH ? AND collection = ?",
                     arguments: [expression, collection]) ?? 0
             }
             return (counts, try Int.fetchOne(db, sql: "SELECT count(*) FROM passages WHERE collection = ?", arguments: [collection]) ?? 0)
@@ -157,7 +162,8 @@ struct IndexDatabase: Sendable {
 
     func removeCollection(_ name: String) async throws {
         try await pool.write { db in
-            try db.execute(sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ?)", arguments: [name])
+            try db.execute(
+                sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ?)", arguments: [name])
             try db.execute(sql: "DELETE FROM passages WHERE collection = ?", arguments: [name])
             try db.execute(sql: "DELETE FROM documents WHERE collection = ?", arguments: [name])
         }

@@ -59,8 +59,10 @@ actor IndexDocuments {
             if !old.isEmpty { try await vectors.delete(old.map(PointID.uuid), from: collection) }
         }
         return IndexResponse(
-            collection: collection, chunks: try await database.passageCount(collection, below: path.string), files: files.count, indexed: indexed,
-            unchanged: unchanged, removed: gone.count, failed: failed, seconds: (start.duration(to: .now).seconds * 1_000).rounded() / 1_000)
+            collection: collection, chunks: try await database.passageCount(collection, below: path.string), files: files.count,
+            indexed: indexed,
+            unchanged: unchanged, removed: gone.count, failed: failed, seconds: (start.duration(to: .now).seconds * 1_000).rounded() / 1_000
+        )
     }
 
     private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {
@@ -89,7 +91,8 @@ actor IndexDocuments {
                     id: .uuid(new.id), vector: vector,
                     payload: [
                         "file": .string(file.name), "path": .string(file.path.string), "text": .string(new.passage.text),
-                        "first_line": .integer(Int64(new.passage.lines.lowerBound)), "last_line": .integer(Int64(new.passage.lines.upperBound)),
+                        "first_line": .integer(Int64(new.passage.lines.lowerBound)),
+                        "last_line": .integer(Int64(new.passage.lines.upperBound)),
                     ])
             }
             try await vectors.upsert(points, to: collection)
@@ -101,7 +104,9 @@ actor IndexDocuments {
     }
 
     private func ensure(_ collection: String, dimension: Int) async throws {
-        guard let existing = try await vectors.collection(collection) else { return try await vectors.createCollection(collection, size: dimension) }
+        guard let existing = try await vectors.collection(collection) else {
+            return try await vectors.createCollection(collection, size: dimension)
+        }
         guard existing.size == dimension else {
             throw ServiceError.conflict(
                 "Collection \(collection) has \(existing.size) dimensions, the embedding model \(dimension). Remove it with DELETE /collections/\(collection), or go back to its model.",

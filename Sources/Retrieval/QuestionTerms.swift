@@ -13,8 +13,10 @@ struct QuestionTerms: Sendable {
 
     /// Words that stand in any text and tell nothing.
     private static let common: Set<String> = [
-        "the", "a", "an", "is", "are", "was", "were", "do", "does", "did", "of", "to", "in", "on", "at", "for", "and", "or", "it", "this", "that", "what",
-        "when", "where", "which", "who", "how", "why", "can", "i", "we", "you", "my", "our", "be", "by", "with", "from", "much", "many", "there",
+        "the", "a", "an", "is", "are", "was", "were", "do", "does", "did", "of", "to", "in", "on", "at", "for", "and", "or", "it", "this",
+        "that", "what",
+        "when", "where", "which", "who", "how", "why", "can", "i", "we", "you", "my", "our", "be", "by", "with", "from", "much", "many",
+        "there",
     ]
     /// Korean question words, endings and particles; pairs that fall inside them tell nothing.
     private static let commonPairs: Set<String> = [
@@ -43,7 +45,9 @@ struct QuestionTerms: Sendable {
         init(_ text: String) {
             let text = text.precomposedStringWithCanonicalMapping.lowercased()
             words = Set(
-                text.split { !($0.isLetter || $0.isNumber) || KoreanBigrams.isHangul($0) }.map(String.init).filter { $0.count > 1 || $0.first?.isNumber == true })
+                text.split { !($0.isLetter || $0.isNumber) || KoreanBigrams.isHangul($0) }.map(String.init).filter {
+                    $0.count > 1 || $0.first?.isNumber == true
+                })
             pairs = Set(KoreanBigrams.of(text).split(separator: " ").map(String.init))
         }
 

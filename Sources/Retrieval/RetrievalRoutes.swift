@@ -11,12 +11,16 @@ struct RetrievalRoutes {
 
     var all: [Route] {
         [
-            Route(.post, "/index", "Reads documents in: what is new or changed.", access: .role(.developer), stopsWhenClientLeaves: true) { request, context in
+            Route(.post, "/index", "Reads documents in: what is new or changed.", access: .role(.developer), stopsWhenClientLeaves: true) {
+                request, context in
                 try await index(request, context)
             },
-            Route(.post, "/query", "Answers a question from the documents, whole or streamed.", stopsWhenClientLeaves: true) { request, context in
+            Route(.post, "/query", "Answers a question from the documents, whole or streamed.", stopsWhenClientLeaves: true) {
+                request, context in
                 let body = try Request.decode(QueryRequest.self, from: try await request.bytes(context))
-                guard body.stream == true else { return .json(try await request.whileClientStays { try await service.answering.answer(body) }) }
+                guard body.stream == true else {
+                    return .json(try await request.whileClientStays { try await service.answering.answer(body) })
+                }
                 return streamed(body, for: request)
             },
             Route(.post, "/search", "The passages for a question, without an answer, and whether they can hold one.") { request, context in
@@ -80,7 +84,8 @@ struct RetrievalRoutes {
                 try await writer.write(try Self.event(["error": ["message": message, "code": told?.code ?? "internal_error"]]))
             }
         }
-        return Response(status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache", .connection: "close"], body: content)
+        return Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache", .connection: "close"], body: content)
     }
 
     private static func event(_ members: [String: some Encodable]) throws -> String {

@@ -45,7 +45,8 @@ public struct RetrievalService: SuiteService {
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
         let config: JSONValue = [
-            "RAG_TOPK": .integer(Int64(settings[SettingKeys.ragTopK])), "RAG_CHUNK_SIZE": .integer(Int64(settings[SettingKeys.ragChunkSize])),
+            "RAG_TOPK": .integer(Int64(settings[SettingKeys.ragTopK])),
+            "RAG_CHUNK_SIZE": .integer(Int64(settings[SettingKeys.ragChunkSize])),
             "RAG_CHUNK_OVERLAP": .integer(Int64(settings[SettingKeys.ragChunkOverlap])),
             "RAG_LLM_TIMEOUT": .integer(Int64(settings[SettingKeys.ragLLMTimeout])),
             "RAG_LLM_MAX_TOKENS": .integer(Int64(settings[SettingKeys.ragLLMMaxTokens])),

@@ -75,7 +75,8 @@ struct Splitter: Sendable {
 
     private static func passage(_ lines: [Line]) -> Passage {
         Passage(
-            lines: (lines.first?.number ?? 1)...(lines.last?.number ?? 1), heading: lines.first { !$0.text.allSatisfy(\.isWhitespace) }?.heading,
+            lines: (lines.first?.number ?? 1)...(lines.last?.number ?? 1),
+            heading: lines.first { !$0.text.allSatisfy(\.isWhitespace) }?.heading,
             text: lines.map(\.text).joined(separator: "\n").trimmingCharacters(in: .newlines))
     }
 

@@ -14,7 +14,8 @@ struct TextExtractor: Sendable {
     static let sizeLimit = 32 << 20
 
     private static let plain: Set<String> = [
-        "md", "markdown", "txt", "text", "rst", "py", "swift", "js", "ts", "jsx", "tsx", "go", "rs", "java", "kt", "c", "h", "cc", "cpp", "hpp", "cs",
+        "md", "markdown", "txt", "text", "rst", "py", "swift", "js", "ts", "jsx", "tsx", "go", "rs", "java", "kt", "c", "h", "cc", "cpp",
+        "hpp", "cs",
         "rb", "php", "sh", "bash", "sql", "yml", "yaml", "json", "toml", "ini", "cfg", "css", "xml", "csv", "log",
     ]
     private static let html: Set<String> = ["html", "htm", "xhtml"]
@@ -29,17 +30,23 @@ struct TextExtractor: Sendable {
     ///
     /// - Throws: ``Unreadable`` saying why.
     func text(of path: FilePath, data: Data) async throws -> String {
-        guard data.count <= Self.sizeLimit else { throw Unreadable(description: "it has \(data.count) bytes; \(Self.sizeLimit) are read at the most") }
+        guard data.count <= Self.sizeLimit else {
+            throw Unreadable(description: "it has \(data.count) bytes; \(Self.sizeLimit) are read at the most")
+        }
         let ending = path.extension?.lowercased() ?? ""
         let text =
-            if ending == "pdf" { try await pdf(path) } else if Self.html.contains(ending) { HTMLText.text(of: try decode(data)) } else { try decode(data) }
+            if ending == "pdf" { try await pdf(path) } else if Self.html.contains(ending) { HTMLText.text(of: try decode(data)) } else {
+                try decode(data)
+            }
         return text.replacing("\r\n", with: "\n").replacing("\r", with: "\n").precomposedStringWithCanonicalMapping
     }
 
     /// UTF-8, UTF-16 with its mark, or the Korean encoding of old Windows files.
     private func decode(_ data: Data) throws -> String {
         if data.starts(with: [0xEF, 0xBB, 0xBF]) { return String(decoding: data.dropFirst(3), as: UTF8.self) }
-        if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]), let text = String(data: data, encoding: .utf16) { return text }
+        if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]), let text = String(data: data, encoding: .utf16) {
+            return text
+        }
         if let text = String(data: data, encoding: .utf8) {
             guard !text.unicodeScalars.contains("\0") else { throw Unreadable(description: "it is a binary file") }
             return text
@@ -67,7 +74,9 @@ struct TextExtractor: Sendable {
             throw Unreadable(description: "pdftotext refused it: \(result.standardError.trimmingCharacters(in: .whitespacesAndNewlines))")
         }
         let text = result.standardOutput.replacing("\u{0C}", with: "\n")
-        guard text.contains(where: { !$0.isWhitespace }) else { throw Unreadable(description: "it holds no text (a scan needs text recognition first)") }
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw Unreadable(description: "it holds no text (a scan needs text recognition first)")
+        }
         return text
     }
 }

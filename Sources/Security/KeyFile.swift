@@ -37,7 +37,8 @@ public struct KeyFile: Sendable {
             atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         // Written whole beside its place, then linked there: `link` fails where a file is, so nobody ever reads half a key.
         let draft = folder.appending(".\(UUID().uuidString)")
-        let file = try FileDescriptor.open(draft, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerRead, .ownerWrite])
+        let file = try FileDescriptor.open(
+            draft, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerRead, .ownerWrite])
         defer { try? FileManager.default.removeItem(atPath: draft.string) }
         try file.closeAfter {
             _ = try file.writeAll(Data((prefix + Self.random() + "\n").utf8))

@@ -30,8 +30,11 @@ public enum ServiceCatalogue {
         service(.embedding, "multilingual embeddings", SettingKeys.embeddingPort, profile: .p2, start: .seconds(120)),
         service(.qdrant, "vector store, Qdrant's REST surface", SettingKeys.qdrantPort, profile: .p2),
         service(.gateway, "OpenAI-compatible gateway", SettingKeys.gatewayPort, after: [.inferenceChat, .inferenceCode], profile: .p1),
-        service(.rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2),
-        service(.mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
+        service(
+            .rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2
+        ),
+        service(
+            .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
         service(
             .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
             inThisBuild: false),

@@ -12,7 +12,8 @@ public enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, 
 /// Every setting of the suite. Names and defaults are those of the reference system where it had one, with loopback as the default bind.
 public enum SettingKeys {
     // MARK: Addresses
-    public static let host = Setting.text("HOST", "127.0.0.1", "Address that every service binds. Anything but a loopback address needs SECURITY_MODE=production.")
+    public static let host = Setting.text(
+        "HOST", "127.0.0.1", "Address that every service binds. Anything but a loopback address needs SECURITY_MODE=production.")
     public static let gatewayPort = Setting.port("API_GATEWAY_PORT", 8000, "Port of the gateway.")
     public static let inferenceChatPort = Setting.port("INFERENCE_CHAT_PORT", 8001, "Port of the chat model.")
     public static let inferenceCodePort = Setting.port("INFERENCE_CODE_PORT", 8004, "Port of the code model.")
@@ -27,54 +28,77 @@ public enum SettingKeys {
         "ALLOWED_ORIGINS", "", "Origins of web pages, separated by commas, that may call the services from a browser.")
 
     // MARK: Folders and logs
-    public static let dataDirectory = Setting.text("DATA_DIR", "", "Where everything the stack keeps lies; `data` beside the .env in force, or ~/.maru without one.")
+    public static let dataDirectory = Setting.text(
+        "DATA_DIR", "", "Where everything the stack keeps lies; `data` beside the .env in force, or ~/.maru without one.")
     public static let modelsDirectory = Setting.text("MODELS_DIR", "./models", "Where model files lie.")
     public static let logLevel = Setting<LogLevel>.choice("LOG_LEVEL", .info, "How much the services log.")
 
     // MARK: Security and bounds
-    public static let securityMode = Setting<SecurityMode>.choice("SECURITY_MODE", .development, "development: local calls without a key act as the developer user; production: keys alone are trusted.")
-    public static let maxBodyBytes = Setting.integer("MAX_BODY_BYTES", 16_777_216, in: 1_024...1_073_741_824, "Largest request body a service reads, in bytes.")
-    public static let maxConcurrentRequests = Setting.integer("MAX_CONCURRENT_REQUESTS", 256, in: 1...65_536, "Requests that a service works on at once; more are answered 503 with Retry-After.")
-    public static let requestTimeout = Setting.integer("REQUEST_TIMEOUT", 300, in: 1...86_400, "Seconds after which a service gives up on a request.")
+    public static let securityMode = Setting<SecurityMode>.choice(
+        "SECURITY_MODE", .development,
+        "development: local calls without a key act as the developer user; production: keys alone are trusted.")
+    public static let maxBodyBytes = Setting.integer(
+        "MAX_BODY_BYTES", 16_777_216, in: 1_024...1_073_741_824, "Largest request body a service reads, in bytes.")
+    public static let maxConcurrentRequests = Setting.integer(
+        "MAX_CONCURRENT_REQUESTS", 256, in: 1...65_536, "Requests that a service works on at once; more are answered 503 with Retry-After.")
+    public static let requestTimeout = Setting.integer(
+        "REQUEST_TIMEOUT", 300, in: 1...86_400, "Seconds after which a service gives up on a request.")
 
     // MARK: Inference
-    public static let llamaServer = Setting.text("LLAMA_SERVER", "", "The llama-server to run; empty: the one on PATH, else the managed engine.")
-    public static let chatModel = Setting.text("CHAT_MODEL", "", "Chat model: a name of `maru models list` or a file in MODELS_DIR; empty: the best that fits this machine.")
+    public static let llamaServer = Setting.text(
+        "LLAMA_SERVER", "", "The llama-server to run; empty: the one on PATH, else the managed engine.")
+    public static let chatModel = Setting.text(
+        "CHAT_MODEL", "", "Chat model: a name of `maru models list` or a file in MODELS_DIR; empty: the best that fits this machine.")
     public static let codeModel = Setting.text("CODE_MODEL", "", "Code model, as CHAT_MODEL.")
-    public static let gpuLayers = Setting.integer("LLAMA_N_GPU_LAYERS", 999, in: 0...999, "Layers put on the GPU at the most; the memory plan lowers it to what fits.")
+    public static let gpuLayers = Setting.integer(
+        "LLAMA_N_GPU_LAYERS", 999, in: 0...999, "Layers put on the GPU at the most; the memory plan lowers it to what fits.")
     public static let llamaThreads = Setting.integer("LLAMA_THREADS", 0, in: 0...512, "Threads of each model; 0: physical cores less one.")
-    public static let llamaContext = Setting.integer("LLAMA_CTX", 4096, in: 512...1_048_576, "Context of each model, in tokens; never more than the model was trained with.")
+    public static let llamaContext = Setting.integer(
+        "LLAMA_CTX", 4096, in: 512...1_048_576, "Context of each model, in tokens; never more than the model was trained with.")
     public static let llamaBatch = Setting.integer("LLAMA_BATCH", 512, in: 32...16_384, "Tokens of a prompt read at once.")
-    public static let llamaParallel = Setting.integer("LLAMA_PARALLEL", 1, in: 1...64, "Conversations a model serves at once; they share the context.")
+    public static let llamaParallel = Setting.integer(
+        "LLAMA_PARALLEL", 1, in: 1...64, "Conversations a model serves at once; they share the context.")
 
     // MARK: Gateway
     public static let chatAlias = Setting.name("API_GATEWAY_CHAT_MODEL", "chat-7b", "Name under which the gateway offers the chat model.")
     public static let codeAlias = Setting.name("API_GATEWAY_CODE_MODEL", "code-7b", "Name under which the gateway offers the code model.")
-    public static let llmRequestTimeout = Setting.integer("LLM_REQUEST_TIMEOUT", 60, in: 1...3_600, "Seconds the gateway waits for an upstream's first byte.")
-    public static let llmConnectTimeout = Setting.integer("LLM_CONNECT_TIMEOUT", 10, in: 1...600, "Seconds the gateway waits for a connection to an upstream.")
+    public static let llmRequestTimeout = Setting.integer(
+        "LLM_REQUEST_TIMEOUT", 60, in: 1...3_600, "Seconds the gateway waits for an upstream's first byte.")
+    public static let llmConnectTimeout = Setting.integer(
+        "LLM_CONNECT_TIMEOUT", 10, in: 1...600, "Seconds the gateway waits for a connection to an upstream.")
 
     // MARK: Embedding
-    public static let embeddingModel = Setting.text("EMBEDDING_MODEL", "multilingual-e5-small", "Embedding model: a name of `maru models list` or a file in MODELS_DIR.")
-    public static let embeddingBatchSize = Setting.integer("EMBEDDING_BATCH_SIZE", 64, in: 1...1_024, "Texts that are embedded in one pass.")
+    public static let embeddingModel = Setting.text(
+        "EMBEDDING_MODEL", "multilingual-e5-small", "Embedding model: a name of `maru models list` or a file in MODELS_DIR.")
+    public static let embeddingBatchSize = Setting.integer(
+        "EMBEDDING_BATCH_SIZE", 64, in: 1...1_024, "Texts that are embedded in one pass.")
     public static let embeddingNormalize = Setting.flag("EMBEDDING_NORMALIZE", true, "Whether vectors are scaled to length 1.")
-    public static let embeddingThreads = Setting.integer("EMBEDDING_THREADS", 0, in: 0...512, "Threads of the embedding model; 0: physical cores less one.")
-    public static let embeddingMaxTexts = Setting.integer("EMBEDDING_MAX_TEXTS", 1_024, in: 1...65_536, "Texts a request may hold; more are refused with 413.")
-    public static let embeddingMaxChars = Setting.integer("EMBEDDING_MAX_CHARS", 8_000, in: 1...1_000_000, "Characters a text may have; a longer one is refused with 413.")
+    public static let embeddingThreads = Setting.integer(
+        "EMBEDDING_THREADS", 0, in: 0...512, "Threads of the embedding model; 0: physical cores less one.")
+    public static let embeddingMaxTexts = Setting.integer(
+        "EMBEDDING_MAX_TEXTS", 1_024, in: 1...65_536, "Texts a request may hold; more are refused with 413.")
+    public static let embeddingMaxChars = Setting.integer(
+        "EMBEDDING_MAX_CHARS", 8_000, in: 1...1_000_000, "Characters a text may have; a longer one is refused with 413.")
 
     // MARK: Vectors
     public static let qdrantURL = Setting.url("QDRANT_URL", "", "A Qdrant elsewhere; empty: the vector store of this stack.")
     public static let qdrantAPIKey = Setting.text("QDRANT_API_KEY", "", "Key for a Qdrant elsewhere.", secret: true)
-    public static let qdrantMaxRetries = Setting.integer("QDRANT_MAX_RETRIES", 3, in: 0...20, "Times a call to the vector store is repeated while it does not answer.")
+    public static let qdrantMaxRetries = Setting.integer(
+        "QDRANT_MAX_RETRIES", 3, in: 0...20, "Times a call to the vector store is repeated while it does not answer.")
 
     // MARK: Retrieval
     public static let ragTopK = Setting.integer("RAG_TOPK", 4, in: 1...100, "Passages that an answer is built on.")
-    public static let ragChunkSize = Setting.integer("RAG_CHUNK_SIZE", 384, in: 32...8_192, "Length of a passage, in the embedding model's tokens; never more than the model reads.")
-    public static let ragChunkOverlap = Setting.integer("RAG_CHUNK_OVERLAP", 48, in: 0...4_096, "Tokens that a passage repeats of the one before it.")
+    public static let ragChunkSize = Setting.integer(
+        "RAG_CHUNK_SIZE", 384, in: 32...8_192, "Length of a passage, in the embedding model's tokens; never more than the model reads.")
+    public static let ragChunkOverlap = Setting.integer(
+        "RAG_CHUNK_OVERLAP", 48, in: 0...4_096, "Tokens that a passage repeats of the one before it.")
     public static let ragDefaultCollection = Setting.name("RAG_DEFAULT_COLLECTION", "default", "Collection used when a request names none.")
-    public static let ragLLMTimeout = Setting.integer("RAG_LLM_TIMEOUT", 120, in: 1...3_600, "Seconds retrieval waits for the model's answer.")
+    public static let ragLLMTimeout = Setting.integer(
+        "RAG_LLM_TIMEOUT", 120, in: 1...3_600, "Seconds retrieval waits for the model's answer.")
     public static let ragLLMMaxTokens = Setting.integer("RAG_LLM_MAX_TOKENS", 256, in: 1...16_384, "Tokens an answer may have.")
     public static let ragLLMTemperature = Setting.number("RAG_LLM_TEMPERATURE", 0.1, in: 0...2, "Sampling temperature of answers.")
-    public static let ragContextTokens = Setting.integer("RAG_CONTEXT_TOKENS", 1_200, in: 64...65_536, "Tokens of passages that the model is given.")
+    public static let ragContextTokens = Setting.integer(
+        "RAG_CONTEXT_TOKENS", 600, in: 64...65_536, "Tokens of passages that the model is given.")
     public static let documentsDirectory = Setting.text("DOCUMENTS_DIR", "./documents", "Folder that is indexed when a request names none.")
 }
 

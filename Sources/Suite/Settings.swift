@@ -49,7 +49,8 @@ public struct Settings: Sendable {
                 if setting.accepts(text) {
                     values[setting.name] = (text, source)
                 } else {
-                    problems.append(InvalidSetting(name: setting.name, value: setting.isSecret ? "…" : text, source: source, allowed: setting.allowed))
+                    problems.append(
+                        InvalidSetting(name: setting.name, value: setting.isSecret ? "…" : text, source: source, allowed: setting.allowed))
                 }
                 break
             }
@@ -100,7 +101,9 @@ public struct Settings: Sendable {
         if let named = environment["MARU_ENV_FILE"], !named.isEmpty {
             let path = workingDirectory.pushing(FilePath(named))
             guard FileManager.default.fileExists(atPath: path.string) else {
-                throw InvalidSettings(problems: [InvalidSetting(name: "MARU_ENV_FILE", value: named, source: .environment, allowed: "the path of an existing file")])
+                throw InvalidSettings(problems: [
+                    InvalidSetting(name: "MARU_ENV_FILE", value: named, source: .environment, allowed: "the path of an existing file")
+                ])
             }
             return path
         }

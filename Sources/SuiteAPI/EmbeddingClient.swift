@@ -10,7 +10,8 @@ public struct EmbeddingClient: Sendable {
     public func embed(_ texts: [String], for purpose: EmbeddingPurpose) async throws -> EmbedResponse {
         let answer: EmbedResponse = try await client.send(.POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose))
         guard answer.embeddings.count == texts.count else {
-            throw UpstreamError(service: client.name, status: 200, message: "\(answer.embeddings.count) vectors came for \(texts.count) texts")
+            throw UpstreamError(
+                service: client.name, status: 200, message: "\(answer.embeddings.count) vectors came for \(texts.count) texts")
         }
         return answer
     }

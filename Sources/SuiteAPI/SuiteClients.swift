@@ -35,6 +35,7 @@ public struct SuiteClients: Sendable {
         guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: .seconds(60), retry: retry)) }
         let key = settings[SettingKeys.qdrantAPIKey]
         return VectorStoreClient(
-            ServiceClient(name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http))
+            ServiceClient(name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http)
+        )
     }
 }

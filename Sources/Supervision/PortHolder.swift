@@ -26,7 +26,8 @@ public enum PortHolder {
                 guard let pid = Int32(entry) else { continue }
                 for descriptor in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
                 where (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(descriptor)")) == "socket:[\(inode)]" {
-                    let name = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+                    let name = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?.trimmingCharacters(
+                        in: .whitespacesAndNewlines)
                     return "\(name ?? "a process") (pid \(pid))"
                 }
             }
@@ -46,7 +47,8 @@ public enum PortHolder {
             guard let text = try? String(contentsOfFile: table, encoding: .utf8) else { continue }
             for line in text.split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-                guard fields.count > 9, fields[3] == "0A", let found = fields[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) }) else { continue }
+                guard fields.count > 9, fields[3] == "0A", let found = fields[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) })
+                else { continue }
                 if found == port { return fields[9] }
             }
         }

@@ -21,13 +21,16 @@ public struct StackControl: Sendable {
         await endLeftovers()
         var taken: [String] = []
         for service in services {
-            guard let port = service.port.map({ settings[$0] }), !(await PortHolder.isFree(port, host: settings[SettingKeys.host])) else { continue }
+            guard let port = service.port.map({ settings[$0] }), !(await PortHolder.isFree(port, host: settings[SettingKeys.host])) else {
+                continue
+            }
             let holder = await PortHolder.name(of: port) ?? "another program"
             taken.append("port \(port), which \(service.id) needs, is in use by \(holder)")
         }
         guard taken.isEmpty else {
             let names = services.compactMap { $0.port?.name }.joined(separator: ", ")
-            throw SupervisionError(taken.joined(separator: "\n") + "\nNothing was started. Stop what holds it, or set another port (\(names)).")
+            throw SupervisionError(
+                taken.joined(separator: "\n") + "\nNothing was started. Stop what holds it, or set another port (\(names)).")
         }
     }
 
@@ -47,7 +50,9 @@ public struct StackControl: Sendable {
     /// - Throws: ``SupervisionError`` when it does not come up.
     public func launch(_ services: [ServiceDescriptor], program: FilePath) async throws {
         let log = folders.logs.appending("supervisor.log").string
-        guard FileManager.default.fileExists(atPath: log) || FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600]),
+        guard
+            FileManager.default.fileExists(atPath: log)
+                || FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600]),
             let output = FileHandle(forWritingAtPath: log)
         else { throw SupervisionError("\(log) cannot be written.") }
         try output.seekToEnd()
@@ -60,7 +65,9 @@ public struct StackControl: Sendable {
         try process.run()
         let deadline = ContinuousClock.now.advanced(by: .seconds(15))
         while state == nil {
-            guard process.isRunning, ContinuousClock.now < deadline else { throw SupervisionError("The supervisor did not come up; see \(log).") }
+            guard process.isRunning, ContinuousClock.now < deadline else {
+                throw SupervisionError("The supervisor did not come up; see \(log).")
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
     }
@@ -107,7 +114,9 @@ public struct StackControl: Sendable {
     public func restart(_ ids: [ServiceID]) async throws {
         guard let state else { throw SupervisionError("The stack does not run. Start it with: maru up") }
         for id in ids {
-            guard let process = state.children.first(where: { $0.service == id })?.process else { throw SupervisionError("\(id) does not run.") }
+            guard let process = state.children.first(where: { $0.service == id })?.process else {
+                throw SupervisionError("\(id) does not run.")
+            }
             await process.end(within: ServiceCatalogue[id].gracePeriod)
         }
     }

@@ -19,7 +19,9 @@ public actor Supervisor: Service {
     ///   - program: this very binary; children are `program serve NAME`.
     /// - Throws: when the process cannot read its own identity.
     public init(settings: Settings, services: [ServiceDescriptor], program: FilePath, logger: Logger) throws {
-        guard let own = ProcessIdentity(pid: getpid()) else { throw SupervisionError("This process cannot find itself in the process table.") }
+        guard let own = ProcessIdentity(pid: getpid()) else {
+            throw SupervisionError("This process cannot find itself in the process table.")
+        }
         self.settings = settings
         self.services = services
         self.program = program
@@ -50,7 +52,8 @@ public actor Supervisor: Service {
             let ending = await runOnce(service)
             guard !Task.isCancelled else { return }
             let wait = backoff.wait(afterRunning: start.duration(to: .now))
-            logger.warning("a service ended", metadata: ["child": "\(service.id)", "reason": "\(ending)", "restart_in_s": "\(wait.seconds)"])
+            logger.warning(
+                "a service ended", metadata: ["child": "\(service.id)", "reason": "\(ending)", "restart_in_s": "\(wait.seconds)"])
             update(service.id) {
                 $0.phase = .backingOff
                 $0.process = nil
@@ -74,7 +77,8 @@ public actor Supervisor: Service {
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: service.gracePeriod)]
         do {
             let result = try await Subprocess.run(
-                .path(program), arguments: ["serve", service.id.rawValue], environment: .custom(childEnvironment()), platformOptions: options,
+                .path(program), arguments: ["serve", service.id.rawValue], environment: .custom(childEnvironment()),
+                platformOptions: options,
                 input: .inputWriter, output: .sequence, error: .combinedWithOutput
             ) { execution in
                 // The writing end of the child's input stays open in this process as long as it lives; see SupervisorWatch.
@@ -146,7 +150,8 @@ public actor Supervisor: Service {
         }
         environment["MARU_HOME"] = settings.home.string
         environment[Settings.supervisedVariable] = "1"
-        return Dictionary(uniqueKeysWithValues: environment.compactMap { name, value in Environment.Key(rawValue: name).map { ($0, value) } })
+        return Dictionary(
+            uniqueKeysWithValues: environment.compactMap { name, value in Environment.Key(rawValue: name).map { ($0, value) } })
     }
 }
 

@@ -22,7 +22,8 @@ final class Collection: Sendable {
     init(name: String, folder: FilePath, creating config: CollectionConfig? = nil) throws {
         self.name = name
         self.folder = folder
-        try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         var options = Configuration()
         options.journalMode = .wal
         options.busyMode = .timeout(5)
@@ -175,9 +176,12 @@ final class Collection: Sendable {
     /// A vector as it is stored: of the right size, finite, and of length 1 where the cosine is compared.
     private func accepted(_ vector: [Float]) throws -> [Float] {
         guard vector.count == config.size else {
-            throw ServiceError.badRequest("Wrong input: Vector dimension error: expected dim: \(config.size), got \(vector.count)", code: "wrong_dimension")
+            throw ServiceError.badRequest(
+                "Wrong input: Vector dimension error: expected dim: \(config.size), got \(vector.count)", code: "wrong_dimension")
         }
-        guard vector.allSatisfy(\.isFinite) else { throw ServiceError.badRequest("A vector holds numbers that are not finite.", code: "not_finite") }
+        guard vector.allSatisfy(\.isFinite) else {
+            throw ServiceError.badRequest("A vector holds numbers that are not finite.", code: "not_finite")
+        }
         guard config.distance == .cosine else { return vector }
         let length = vector.reduce(into: Float(0)) { $0 += $1 * $1 }.squareRoot()
         return length > 0 ? vector.map { $0 / length } : vector
@@ -194,7 +198,8 @@ extension PointID {
     func validated() throws -> PointID {
         guard case .uuid(let text) = self else { return self }
         guard let uuid = UUID(uuidString: text) else {
-            throw ServiceError.badRequest("A point's id must be an unsigned number or a UUID; “\(text.prefix(60))” is neither.", code: "invalid_id")
+            throw ServiceError.badRequest(
+                "A point's id must be an unsigned number or a UUID; “\(text.prefix(60))” is neither.", code: "invalid_id")
         }
         return .uuid(uuid.uuidString.lowercased())
     }

@@ -23,7 +23,8 @@ struct CollectionConfig: Codable, Sendable, Equatable {
             throw ServiceError.badRequest("“vectors” must be {\"size\": …, \"distance\": …}.", parameter: "vectors")
         }
         guard let size = members["size"]?.intValue else {
-            throw ServiceError(.notImplemented, code: "not_supported", "Named vectors are not supported by this store; give one size and distance.")
+            throw ServiceError(
+                .notImplemented, code: "not_supported", "Named vectors are not supported by this store; give one size and distance.")
         }
         guard (1...65_536).contains(size) else {
             throw ServiceError.badRequest("A vector's size must be from 1 to 65536; \(size) came.", parameter: "vectors.size")

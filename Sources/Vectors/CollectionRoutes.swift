@@ -12,7 +12,9 @@ struct CollectionRoutes {
                 // Clients compare this with their own version: it is the release of the surface that is served.
                 .json(["title": "qdrant - vector search engine", "version": "1.16.0", "served_by": "maru"] as JSONValue)
             },
-            Route(.get, "/healthz", "Alive.", access: .open) { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "healthz check passed"))) },
+            Route(.get, "/healthz", "Alive.", access: .open) { _, _ in
+                Response(status: .ok, body: .init(byteBuffer: .init(string: "healthz check passed")))
+            },
             Route(.get, "/readyz", "Ready.", access: .open) { _, _ in
                 _ = try await service.ready()
                 return Response(status: .ok, body: .init(byteBuffer: .init(string: "all shards are ready")))
@@ -39,7 +41,8 @@ struct CollectionRoutes {
                     return true
                 }
             },
-            Route(.patch, "/collections/{collection}", "Accepted: there are no parameters to tune.", access: .role(.developer)) { _, context in
+            Route(.patch, "/collections/{collection}", "Accepted: there are no parameters to tune.", access: .role(.developer)) {
+                _, context in
                 try await QdrantReply.of {
                     _ = try await service.ready().collection(try context.collectionName())
                     return true
@@ -48,7 +51,8 @@ struct CollectionRoutes {
             Route(.delete, "/collections/{collection}", "Removes a collection and all in it.", access: .role(.developer)) { _, context in
                 try await QdrantReply.of { try await service.ready().delete(try context.collectionName()) }
             },
-            Route(.put, "/collections/{collection}/index", "Accepted: payloads are always in memory.", access: .role(.developer)) { _, context in
+            Route(.put, "/collections/{collection}/index", "Accepted: payloads are always in memory.", access: .role(.developer)) {
+                _, context in
                 try await QdrantReply.updated { _ = try await service.ready().collection(try context.collectionName()) }
             },
             Route(.delete, "/collections/{collection}/index/{field}", "Accepted, as its making.", access: .role(.developer)) { _, context in
@@ -76,7 +80,9 @@ struct CollectionRoutes {
                     "shard_number": 1, "replication_factor": 1, "write_consistency_factor": 1, "on_disk_payload": true,
                 ],
                 "hnsw_config": ["m": 16, "ef_construct": 200, "full_scan_threshold": 2000],
-                "optimizer_config": ["deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 1, "flush_interval_sec": 0],
+                "optimizer_config": [
+                    "deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 1, "flush_interval_sec": 0,
+                ],
                 "wal_config": ["wal_capacity_mb": 4, "wal_segments_ahead": 0],
             ],
         ]

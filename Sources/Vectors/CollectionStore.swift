@@ -19,7 +19,8 @@ actor CollectionStore {
 
     /// Opens what is there.
     func load() throws {
-        try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         for entry in try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() where !entry.hasPrefix(".") {
             let name = entry.removingPercentEncoding ?? entry
             do {
@@ -72,7 +73,8 @@ actor CollectionStore {
 
     func snapshotFolder(_ name: String) throws -> FilePath {
         let path = try collection(name).folder.appending("snapshots")
-        try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            atPath: path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         return path
     }
 
@@ -82,26 +84,36 @@ actor CollectionStore {
     func recover(_ name: String, from file: FilePath, checksum: String?) throws {
         try Self.check(name)
         if let checksum {
-            let found = SHA256.hash(data: try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let found = SHA256.hash(data: try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe)).map {
+                ($0 < 16 ? "0" : "") + String($0, radix: 16)
+            }.joined()
             guard found == checksum.lowercased() else {
-                throw ServiceError.badRequest("The snapshot's SHA-256 is \(found), not \(checksum). Nothing was changed.", code: "wrong_checksum")
+                throw ServiceError.badRequest(
+                    "The snapshot's SHA-256 is \(found), not \(checksum). Nothing was changed.", code: "wrong_checksum")
             }
         }
         let draft = folder.appending(".recover-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(atPath: draft.string) }
-        try FileManager.default.createDirectory(atPath: draft.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            atPath: draft.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try FileManager.default.copyItem(atPath: file.string, toPath: draft.appending("points.sqlite").string)
         do {
             try Collection(name: name, folder: draft).checkAndClose()
         } catch {
-            throw ServiceError.badRequest("The file is no snapshot of a collection: \(error). Nothing was changed.", code: "invalid_snapshot")
+            throw ServiceError.badRequest(
+                "The file is no snapshot of a collection: \(error). Nothing was changed.", code: "invalid_snapshot")
         }
         let target = open[name]?.folder ?? path(name)
         try open.removeValue(forKey: name)?.close()
         // Snapshots that were made stay with the collection.
-        for file in ["points.sqlite-wal", "points.sqlite-shm"] { try? FileManager.default.removeItem(atPath: target.appending(file).string) }
-        try FileManager.default.createDirectory(atPath: target.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        guard rename(draft.appending("points.sqlite").string, target.appending("points.sqlite").string) == 0 else { throw Errno(rawValue: errno) }
+        for file in ["points.sqlite-wal", "points.sqlite-shm"] {
+            try? FileManager.default.removeItem(atPath: target.appending(file).string)
+        }
+        try FileManager.default.createDirectory(
+            atPath: target.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        guard rename(draft.appending("points.sqlite").string, target.appending("points.sqlite").string) == 0 else {
+            throw Errno(rawValue: errno)
+        }
         let collection = try Collection(name: name, folder: target)
         try collection.buildGraphIfWorthwhile()
         open[name] = collection
@@ -117,7 +129,8 @@ actor CollectionStore {
             name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }), !name.contains("..")
         else {
             throw ServiceError.badRequest(
-                "A collection's name has 1 to 200 bytes, no slash, no control characters, no “..”, and does not begin with a dot.", code: "invalid_name")
+                "A collection's name has 1 to 200 bytes, no slash, no control characters, no “..”, and does not begin with a dot.",
+                code: "invalid_name")
         }
     }
 }

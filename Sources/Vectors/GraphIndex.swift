@@ -16,7 +16,9 @@ final class GraphIndex {
     private let handle: OpaquePointer
 
     init(dimension: Int, capacity: Int) throws {
-        guard let handle = chnsw_create(dimension, max(capacity, 1_024), Self.neighbours, Self.effortOfBuilding) else { throw Self.lastError() }
+        guard let handle = chnsw_create(dimension, max(capacity, 1_024), Self.neighbours, Self.effortOfBuilding) else {
+            throw Self.lastError()
+        }
         self.handle = handle
     }
 

@@ -28,7 +28,9 @@ struct UpsertBody: Decodable, Sendable {
                 PointRecord(id: batch.ids[index], vector: batch.vectors[index], payload: batch.payloads?[index] ?? [:])
             }
         } else {
-            records = try container.decode([Point].self, forKey: .points).map { PointRecord(id: $0.id, vector: $0.vector, payload: $0.payload ?? [:]) }
+            records = try container.decode([Point].self, forKey: .points).map {
+                PointRecord(id: $0.id, vector: $0.vector, payload: $0.payload ?? [:])
+            }
         }
     }
 }
@@ -71,9 +73,10 @@ enum PayloadSelection: Decodable, Sendable {
             self = .only(names)
         } else {
             let container = try decoder.container(keyedBy: Keys.self)
-            self = if let names = try container.decodeIfPresent([String].self, forKey: .include) { .only(names) } else {
-                .except(try container.decode([String].self, forKey: .exclude))
-            }
+            self =
+                if let names = try container.decodeIfPresent([String].self, forKey: .include) { .only(names) } else {
+                    .except(try container.decode([String].self, forKey: .exclude))
+                }
         }
     }
 
@@ -113,7 +116,9 @@ struct SearchBody: Decodable, Sendable {
             } else if let container = try? decoder.container(keyedBy: Keys.self), container.contains(.nearest) {
                 self = try container.decode(Query.self, forKey: .nearest)
             } else {
-                throw ServiceError(.notImplemented, code: "not_supported", "This store answers nearest-neighbour queries: a vector, a point's id, or “nearest”.")
+                throw ServiceError(
+                    .notImplemented, code: "not_supported",
+                    "This store answers nearest-neighbour queries: a vector, a point's id, or “nearest”.")
             }
         }
     }

@@ -18,11 +18,13 @@ struct PointRoutes {
 
     private var writing: [Route] {
         [
-            Route(.put, "/collections/{collection}/points", "Writes points; durable when answered.", access: .role(.developer)) { request, context in
+            Route(.put, "/collections/{collection}/points", "Writes points; durable when answered.", access: .role(.developer)) {
+                request, context in
                 let body = try await request.decode(UpsertBody.self, context)
                 return try await QdrantReply.updated { try await collection(context).upsert(body.records) }
             },
-            Route(.post, "/collections/{collection}/points/delete", "Removes points by id or filter.", access: .role(.developer)) { request, context in
+            Route(.post, "/collections/{collection}/points/delete", "Removes points by id or filter.", access: .role(.developer)) {
+                request, context in
                 let body = try await request.decode(SelectorBody.self, context)
                 return try await QdrantReply.updated {
                     let collection = try await collection(context)
@@ -84,7 +86,8 @@ struct PointRoutes {
                     let page = collection.page(from: try body.offset?.validated(), limit: limit, filter: body.filter)
                     let found = collection.points(page.ids, vector: body.with_vector ?? false)
                     return [
-                        "points": records(found, body.with_payload ?? .all), "next_page_offset": page.next.map(JSONValue.init(id:)) ?? .null,
+                        "points": records(found, body.with_payload ?? .all),
+                        "next_page_offset": page.next.map(JSONValue.init(id:)) ?? .null,
                     ] as JSONValue
                 }
             },
@@ -130,7 +133,9 @@ struct PointRoutes {
         let collection = try await collection(context)
         let limit = try bounded(body.limit ?? 10)
         let offset = body.offset ?? 0
-        guard (0...1_000_000).contains(offset) else { throw ServiceError.badRequest("offset must be from 0 to 1000000.", parameter: "offset") }
+        guard (0...1_000_000).contains(offset) else {
+            throw ServiceError.badRequest("offset must be from 0 to 1000000.", parameter: "offset")
+        }
         var own: PointID?
         let query: [Float]
         switch body.query ?? body.vector.map(SearchBody.Query.vector) {
@@ -152,7 +157,8 @@ struct PointRoutes {
             .dropFirst(offset).prefix(limit)
         timer.recordNanoseconds(start.duration(to: .now).nanoseconds)
         let details = Dictionary(
-            collection.points(found.map(\.id), vector: body.with_vector ?? false).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            collection.points(found.map(\.id), vector: body.with_vector ?? false).map { ($0.id, $0) },
+            uniquingKeysWith: { first, _ in first })
         return found.compactMap { hit in
             guard let point = details[hit.id], case .object(var members) = record(point, body.with_payload ?? .none) else { return nil }
             members["score"] = .number(Double(hit.score))
@@ -173,11 +179,14 @@ struct PointRoutes {
         return limit
     }
 
-    private func records(_ points: [(id: PointID, payload: [String: JSONValue], vector: [Float]?)], _ selection: PayloadSelection) -> JSONValue {
+    private func records(_ points: [(id: PointID, payload: [String: JSONValue], vector: [Float]?)], _ selection: PayloadSelection)
+        -> JSONValue
+    {
         .array(points.map { record($0, selection) })
     }
 
-    private func record(_ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection) -> JSONValue {
+    private func record(_ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection) -> JSONValue
+    {
         var members: [String: JSONValue] = ["id": JSONValue(id: point.id), "payload": selection.apply(point.payload)]
         if let vector = point.vector { members["vector"] = .array(vector.map { .number(Double($0)) }) }
         return .object(members)

@@ -17,7 +17,8 @@ struct SnapshotRoutes {
             Route(.get, path, "The snapshots of a collection.") { _, context in
                 try await QdrantReply.of {
                     let folder = try await service.ready().snapshotFolder(try context.collectionName())
-                    let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { $0.hasSuffix(".snapshot") }.sorted()
+                    let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { $0.hasSuffix(".snapshot") }
+                        .sorted()
                     return JSONValue.array(try names.map { try Self.describe(folder.appending($0)) })
                 }
             },
@@ -45,14 +46,17 @@ struct SnapshotRoutes {
                     return true
                 }
             },
-            Route(.put, path + "/recover", "Restores a collection from a snapshot of this store.", access: .role(.developer)) { request, context in
+            Route(.put, path + "/recover", "Restores a collection from a snapshot of this store.", access: .role(.developer)) {
+                request, context in
                 let body = try await request.decode(RecoverBody.self, context)
                 return try await QdrantReply.of {
-                    try await service.ready().recover(try context.collectionName(), from: try await located(body.location), checksum: body.checksum)
+                    try await service.ready().recover(
+                        try context.collectionName(), from: try await located(body.location), checksum: body.checksum)
                     return true
                 }
             },
-            Route(.post, path + "/upload", "Restores a collection from an uploaded snapshot.", access: .role(.developer)) { request, context in
+            Route(.post, path + "/upload", "Restores a collection from an uploaded snapshot.", access: .role(.developer)) {
+                request, context in
                 let bytes = try await request.bytes(context)
                 return try await QdrantReply.of {
                     let draft = FilePath(NSTemporaryDirectory()).appending("maru-\(UUID().uuidString).snapshot")
@@ -77,7 +81,8 @@ struct SnapshotRoutes {
 
     private func snapshot(_ name: String, of collection: String) async throws -> FilePath {
         let path = try await service.ready().snapshotFolder(collection).appending(name)
-        guard name.hasSuffix(".snapshot"), !name.contains("/"), !name.contains(".."), FileManager.default.fileExists(atPath: path.string) else {
+        guard name.hasSuffix(".snapshot"), !name.contains("/"), !name.contains(".."), FileManager.default.fileExists(atPath: path.string)
+        else {
             throw ServiceError.notFound("Not found: Snapshot \(name.prefix(200)) not found", code: "snapshot_not_found")
         }
         return path
@@ -97,7 +102,8 @@ struct SnapshotRoutes {
 
     private static func fileName(_ collection: String) -> String {
         let safe = String(collection.map { $0.isLetter || $0.isNumber || "-_".contains($0) ? $0 : "_" })
-        return "\(safe)-\(Date.now.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted)))-\(UUID().uuidString.prefix(8).lowercased()).snapshot"
+        return
+            "\(safe)-\(Date.now.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted)))-\(UUID().uuidString.prefix(8).lowercased()).snapshot"
     }
 
     private static func describe(_ file: FilePath) throws -> JSONValue {
@@ -107,14 +113,17 @@ struct SnapshotRoutes {
         let checksum = SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         return [
             "name": .string(file.lastComponent?.string ?? ""), "size": .integer(Int64(data.count)), "checksum": .string(checksum),
-            "creation_time": .string(created.formatted(.iso8601.timeZone(separator: .omitted).dateTimeSeparator(.standard)).replacing("Z", with: "")),
+            "creation_time": .string(
+                created.formatted(.iso8601.timeZone(separator: .omitted).dateTimeSeparator(.standard)).replacing("Z", with: "")),
         ]
     }
 
     /// The one file of a multipart form (RFC 7578), or the body itself.
     static func uploadedFile(_ body: ByteBuffer, contentType: String) throws -> Data {
         let data = Data(body.readableBytesView)
-        guard contentType.hasPrefix("multipart/form-data"), let boundary = contentType.firstMatch(of: #/boundary="?([^";]+)"?/#)?.1 else { return data }
+        guard contentType.hasPrefix("multipart/form-data"), let boundary = contentType.firstMatch(of: #/boundary="?([^";]+)"?/#)?.1 else {
+            return data
+        }
         let marker = Data("--\(boundary)".utf8)
         guard let first = data.range(of: marker), let head = data.range(of: Data("\r\n\r\n".utf8), in: first.upperBound..<data.endIndex),
             let last = data.range(of: Data("\r\n".utf8) + marker, in: head.upperBound..<data.endIndex)

@@ -26,7 +26,8 @@ public struct VectorsService: SuiteService {
         let facts: [String: JSONValue] = ["collections": .integer(Int64(await store.names.count))]
         guard broken.isEmpty else {
             let dependencies = broken.mapValues { Health.Dependency(error: $0) }
-            return Health(.degraded, reason: "damaged: " + broken.keys.sorted().joined(separator: ", "), dependencies: dependencies, facts: facts)
+            return Health(
+                .degraded, reason: "damaged: " + broken.keys.sorted().joined(separator: ", "), dependencies: dependencies, facts: facts)
         }
         return Health(.ok, facts: facts)
     }

@@ -23,6 +23,8 @@ struct EvalCommand: AsyncParsableCommand {
                 let id: String
                 let question: String
                 let file: String
+                /// What is hard about the question; `cross` asks in one language for what stands in another.
+                let kind: String
             }
             struct Unanswerable: Decodable {
                 let id: String
@@ -36,13 +38,16 @@ struct EvalCommand: AsyncParsableCommand {
 
         private struct Row: Encodable {
             let id: String
+            let kind: String
             let rank: Int?
             let answerable: Bool
             let evidence: Double
         }
 
         private struct Verdict: Encodable {
+            /// Of the questions in their document's language.
             let recall_at_4: Double
+            let recall_at_4_across_languages: Double
             let mrr: Double
             let answerable_accepted: Double
             let unanswerable_refused: Double
@@ -59,16 +64,17 @@ struct EvalCommand: AsyncParsableCommand {
                 let found = try await client.search(QueryRequest(query: question.question, collection: set.collection, topk: 10))
                 let files = found.sources.map(\.file)
                 let rank = files.firstIndex(of: question.file.precomposedStringWithCanonicalMapping).map { Set(files[...$0]).count }
-                rows.append(Row(id: question.id, rank: rank, answerable: found.answerable, evidence: found.evidence))
+                rows.append(Row(id: question.id, kind: question.kind, rank: rank, answerable: found.answerable, evidence: found.evidence))
             }
             var none: [Row] = []
             for question in set.unanswerable {
                 let found = try await client.search(QueryRequest(query: question.question, collection: set.collection, topk: 4))
-                none.append(Row(id: question.id, rank: nil, answerable: found.answerable, evidence: found.evidence))
+                none.append(Row(id: question.id, kind: "none", rank: nil, answerable: found.answerable, evidence: found.evidence))
             }
             let count = Double(max(1, rows.count))
             let verdict = Verdict(
-                recall_at_4: Double(rows.filter { ($0.rank ?? .max) <= 4 }.count) / count,
+                recall_at_4: Self.recall(rows.filter { $0.kind != "cross" }),
+                recall_at_4_across_languages: Self.recall(rows.filter { $0.kind == "cross" }),
                 mrr: rows.reduce(0) { $0 + ($1.rank.map { 1 / Double($0) } ?? 0) } / count,
                 answerable_accepted: Double(rows.filter(\.answerable).count) / count,
                 unanswerable_refused: Double(none.filter { !$0.answerable }.count) / Double(max(1, none.count)), questions: rows + none)
@@ -79,13 +85,23 @@ struct EvalCommand: AsyncParsableCommand {
             if json {
                 print(encoded)
             } else {
-                print(Table(["QUESTION", "RANK", "ANSWERABLE", "EVIDENCE"]).rows(verdict.questions.map { row in
-                    [row.id, row.rank.map(String.init) ?? "-", row.answerable ? "yes" : "no", row.evidence.formatted(.number.precision(.fractionLength(2)))]
-                }))
-                print("\nrecall@4 \(Self.percent(verdict.recall_at_4))  MRR \(verdict.mrr.formatted(.number.precision(.fractionLength(3))))  "
-                    + "accepted \(Self.percent(verdict.answerable_accepted))  refused \(Self.percent(verdict.unanswerable_refused))")
+                print(
+                    Table(["QUESTION", "RANK", "ANSWERABLE", "EVIDENCE"]).rows(
+                        verdict.questions.map { row in
+                            [
+                                row.id, row.rank.map(String.init) ?? "-", row.answerable ? "yes" : "no",
+                                row.evidence.formatted(.number.precision(.fractionLength(2))),
+                            ]
+                        }))
+                print(
+                    "\nrecall@4 \(Self.percent(verdict.recall_at_4))  across languages \(Self.percent(verdict.recall_at_4_across_languages))  MRR \(verdict.mrr.formatted(.number.precision(.fractionLength(3))))  "
+                        + "accepted \(Self.percent(verdict.answerable_accepted))  refused \(Self.percent(verdict.unanswerable_refused))")
             }
             if verdict.recall_at_4 < 0.95 { throw ExitCode.failure }
+        }
+
+        private static func recall(_ rows: [Row]) -> Double {
+            Double(rows.filter { ($0.rank ?? .max) <= 4 }.count) / Double(max(1, rows.count))
         }
 
         private static func percent(_ share: Double) -> String { share.formatted(.percent.precision(.fractionLength(0))) }

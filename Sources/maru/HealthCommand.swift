@@ -6,7 +6,8 @@ struct HealthCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "health",
         abstract: "Ask every service whether it can do its work.",
-        discussion: "A service that is starting is asked again for 30 seconds; all are asked at once. Exit code 0 means that nothing failed.")
+        discussion:
+            "A service that is starting is asked again for 30 seconds; all are asked at once. Exit code 0 means that nothing failed.")
 
     @OptionGroup var output: CheckOutput
 

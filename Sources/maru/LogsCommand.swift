@@ -39,7 +39,9 @@ struct LogsCommand: AsyncParsableCommand {
 
     private func show(_ lines: [String]) {
         let decoded = lines.map { ($0, LogLine($0)) }
-        for (text, line) in decoded.sorted(by: { ($0.1?.timestamp ?? "") < ($1.1?.timestamp ?? "") }) { print(raw ? text : line?.text ?? text) }
+        for (text, line) in decoded.sorted(by: { ($0.1?.timestamp ?? "") < ($1.1?.timestamp ?? "") }) {
+            print(raw ? text : line?.text ?? text)
+        }
     }
 
     /// The complete lines of a file from an offset on, or of its last megabyte; and where the next begin. A file that shrank was rotated.
@@ -63,11 +65,14 @@ private struct LogLine {
     let text: String
 
     init?(_ raw: String) {
-        guard let fields = try? JSONDecoder().decode([String: String].self, from: Data(raw.utf8)), let time = fields["timestamp"] else { return nil }
+        guard let fields = try? JSONDecoder().decode([String: String].self, from: Data(raw.utf8)), let time = fields["timestamp"] else {
+            return nil
+        }
         timestamp = time
         let rest = fields.filter { !["timestamp", "level", "service", "message"].contains($0.key) }.sorted { $0.key < $1.key }
         let clock = time.split(separator: "T").last.map { String($0.prefix(12)) } ?? time
-        text = "\(clock) \((fields["level"] ?? "").uppercased()) \(fields["service"] ?? ""): \(fields["message"] ?? "")"
+        text =
+            "\(clock) \((fields["level"] ?? "").uppercased()) \(fields["service"] ?? ""): \(fields["message"] ?? "")"
             + rest.map { "  \($0.key)=\($0.value)" }.joined()
     }
 }

@@ -19,7 +19,11 @@ struct Maru: AsyncParsableCommand {
         version: BuildInfo.version,
         subcommands: [SuperviseCommand.self],
         groupedSubcommands: [
-            CommandGroup(name: "Run", subcommands: [UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self, RestartCommand.self, ServeCommand.self]),
+            CommandGroup(
+                name: "Run",
+                subcommands: [
+                    UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self, RestartCommand.self, ServeCommand.self,
+                ]),
             CommandGroup(name: "Use", subcommands: [ChatCommand.self, AskCommand.self, IndexCommand.self]),
             CommandGroup(name: "Set up", subcommands: [ConfigCommand.self, EngineCommand.self, ModelsCommand.self]),
             CommandGroup(name: "Prove", subcommands: [EnvCommand.self, HealthCommand.self, VerifyCommand.self, EvalCommand.self]),

@@ -33,12 +33,18 @@ struct ModelsCommand: AsyncParsableCommand {
             let rows = ModelCatalogue.all.map { model in
                 Row(
                     name: model.name, file: model.file, bytes: model.size, roles: model.roles.map(\.rawValue), licence: model.licence,
-                    present: FileManager.default.fileExists(atPath: store.folder.appending(model.file).string), inUse: chosen[model.file] ?? [])
+                    present: FileManager.default.fileExists(atPath: store.folder.appending(model.file).string),
+                    inUse: chosen[model.file] ?? [])
             }
             if json { return print(String(decoding: try JSONEncoder.sorted.encode(rows), as: UTF8.self)) }
-            print(Table(["MODEL", "SIZE", "ROLES", "LICENCE", "HERE", "IN USE FOR"]).rows(rows.map { row in
-                [row.name, row.bytes.formatted(.byteCount(style: .file)), row.roles.joined(separator: ","), row.licence, row.present ? "yes" : "", row.inUse.joined(separator: ",")]
-            }))
+            print(
+                Table(["MODEL", "SIZE", "ROLES", "LICENCE", "HERE", "IN USE FOR"]).rows(
+                    rows.map { row in
+                        [
+                            row.name, row.bytes.formatted(.byteCount(style: .file)), row.roles.joined(separator: ","), row.licence,
+                            row.present ? "yes" : "", row.inUse.joined(separator: ","),
+                        ]
+                    }))
         }
     }
 
@@ -111,12 +117,17 @@ struct ModelsCommand: AsyncParsableCommand {
             let settings = try await Settings.load()
             let machine = await Machine.current()
             let store = ModelStore(settings: settings)
-            print("\(machine.physicalCores) cores, \(Int64(machine.memory).formatted(.byteCount(style: .memory))) memory, \(machine.gpuMemory.count) GPUs")
+            print(
+                "\(machine.physicalCores) cores, \(Int64(machine.memory).formatted(.byteCount(style: .memory))) memory, \(machine.gpuMemory.count) GPUs"
+            )
             var rows: [[String]] = []
             for role in ModelRole.allCases {
                 let chosen = await store.chosen(for: role)
                 let size = ModelCatalogue.named(chosen.name)?.size
-                rows.append([role.rawValue, chosen.name, size?.formatted(.byteCount(style: .memory)) ?? "?", "\(machine.threads(settings[SettingKeys.llamaThreads]))"])
+                rows.append([
+                    role.rawValue, chosen.name, size?.formatted(.byteCount(style: .memory)) ?? "?",
+                    "\(machine.threads(settings[SettingKeys.llamaThreads]))",
+                ])
             }
             print(Table(["ROLE", "MODEL", "WEIGHTS", "THREADS"]).rows(rows))
         }

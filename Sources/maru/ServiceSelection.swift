@@ -13,7 +13,8 @@ struct ServiceSelection: ParsableArguments {
         guard let only else { return ServiceCatalogue.services(of: profile) }
         let names = only.split(separator: ",").map(String.init)
         for name in names where !ServiceCatalogue.runnable.contains(where: { $0.id.rawValue == name }) {
-            throw ValidationError("There is no service “\(name)”. There are: \(ServiceCatalogue.runnable.map(\.id.rawValue).joined(separator: ", ")).")
+            throw ValidationError(
+                "There is no service “\(name)”. There are: \(ServiceCatalogue.runnable.map(\.id.rawValue).joined(separator: ", ")).")
         }
         return ServiceCatalogue.runnable.filter { names.contains($0.id.rawValue) }
     }

@@ -43,9 +43,14 @@ struct StatusCommand: AsyncParsableCommand {
         } else if rows.isEmpty {
             print("The stack does not run. Start it with: maru up")
         } else {
-            print(Table(["SERVICE", "STATE", "PID", "PORT", "UP (s)", "RESTARTS", ""]).rows(rows.map { row in
-                [row.service, row.state, row.pid.map(String.init) ?? "", row.port.map(String.init) ?? "", "\(row.seconds)", "\(row.restarts)", row.reason ?? ""]
-            }))
+            print(
+                Table(["SERVICE", "STATE", "PID", "PORT", "UP (s)", "RESTARTS", ""]).rows(
+                    rows.map { row in
+                        [
+                            row.service, row.state, row.pid.map(String.init) ?? "", row.port.map(String.init) ?? "", "\(row.seconds)",
+                            "\(row.restarts)", row.reason ?? "",
+                        ]
+                    }))
         }
         if state == nil || rows.contains(where: { $0.state != "ready" }) { throw ExitCode.failure }
     }

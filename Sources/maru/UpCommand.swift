@@ -40,7 +40,9 @@ struct UpCommand: AsyncParsableCommand {
     private func printAddresses(_ services: [ServiceDescriptor], _ settings: Settings) {
         print("")
         for service in services where service.port != nil {
-            print("  \(service.id.rawValue.padding(toLength: 16, withPad: " ", startingAt: 0)) \(settings.baseURL(of: service.id))   \(service.title)")
+            print(
+                "  \(service.id.rawValue.padding(toLength: 16, withPad: " ", startingAt: 0)) \(settings.baseURL(of: service.id))   \(service.title)"
+            )
         }
         print("\nThe administrator's key is in \(KeyFile.admin(settings.dataFolders).path).")
         print("Next: maru index documents/ && maru ask \"Python으로 파일은 어떻게 읽나요?\"")

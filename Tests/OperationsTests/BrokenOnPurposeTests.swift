@@ -7,8 +7,8 @@ import ServiceKit
 import Suite
 import SuiteAPI
 import SystemPackage
-import Testing
 import TestSupport
+import Testing
 
 /// A service that stands where a foreign program would.
 private struct Foreign: SuiteService {

@@ -4,8 +4,8 @@ import Suite
 import SuiteAPI
 import Synchronization
 import SystemPackage
-import Testing
 import TestSupport
+import Testing
 
 @Suite("Running checks")
 struct CheckRunnerTests {
@@ -55,7 +55,8 @@ struct CheckRunnerTests {
                     return Finding(.pass)
                 }
             }
-            let results = await CheckRunner(try await context(folder)) { result in reported.withLock { $0.append(result.id) } }.runInParallel(checks)
+            let results = await CheckRunner(try await context(folder)) { result in reported.withLock { $0.append(result.id) } }
+                .runInParallel(checks)
             #expect(results.map(\.id) == (0..<8).map(String.init))
             #expect(reported.withLock { $0 } == results.map(\.id))
         }

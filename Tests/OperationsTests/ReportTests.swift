@@ -1,24 +1,27 @@
 import Foundation
-#if canImport(FoundationXML)
-    import FoundationXML
-#endif
 import Operations
 import Suite
 import SystemPackage
-import Testing
 import TestSupport
+import Testing
+
+#if canImport(FoundationXML)
+    import FoundationXML
+#endif
 
 @Suite("Reports")
 struct ReportTests {
     private func result(_ id: String, _ outcome: Outcome, reason: String? = nil, evidence: String = "") -> CheckResult {
         CheckResult(
-            id: id, phase: 2, title: "a <title> & more", outcome: outcome, value: "1", threshold: "t", command: "true", seconds: 0.1, reason: reason,
+            id: id, phase: 2, title: "a <title> & more", outcome: outcome, value: "1", threshold: "t", command: "true", seconds: 0.1,
+            reason: reason,
             started: Date(timeIntervalSince1970: 0), evidence: evidence)
     }
 
     @Test("Only a failure makes a run fail; skipped and inconclusive checks are counted apart from passed ones")
     func summary() {
-        let quiet = Report([result("A", .pass), result("B", .skip), result("C", .inconclusive), result("D", .warn)], started: .now, seconds: 1)
+        let quiet = Report(
+            [result("A", .pass), result("B", .skip), result("C", .inconclusive), result("D", .warn)], started: .now, seconds: 1)
         #expect(quiet.summary.ok)
         #expect(quiet.summary.pass == 1)
         #expect(!Report([result("A", .pass), result("B", .fail)], started: .now, seconds: 1).summary.ok)
@@ -29,7 +32,9 @@ struct ReportTests {
         let report = Report([result("S01", .skip, reason: "why")], started: .now, seconds: 1)
         let object = try #require(try JSONSerialization.jsonObject(with: report.json()) as? [String: Any])
         let check = try #require((object["checks"] as? [[String: Any]])?.first)
-        for member in ["id", "phase", "title", "outcome", "value", "threshold", "command", "seconds", "reason"] { #expect(check[member] != nil, "\(member)") }
+        for member in ["id", "phase", "title", "outcome", "value", "threshold", "command", "seconds", "reason"] {
+            #expect(check[member] != nil, "\(member)")
+        }
         #expect(check["outcome"] as? String == "SKIP")
     }
 

@@ -47,7 +47,9 @@ public struct ServiceClient: Sendable {
     /// Sends a request and decodes the answer.
     ///
     /// - Throws: ``UpstreamError`` when the service does not answer, answers with an error status, or answers something else than `Answer`.
-    public func send<Answer: Decodable & Sendable>(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, as: Answer.Type = Answer.self)
+    public func send<Answer: Decodable & Sendable>(
+        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, as: Answer.Type = Answer.self
+    )
         async throws -> Answer
     {
         let bytes = try await bytes(method, path, body: body)
@@ -120,7 +122,8 @@ public struct ServiceClient: Sendable {
 
     private func failure(_ response: HTTPClientResponse, _ body: ByteBuffer) -> UpstreamError {
         let told = try? JSONDecoder().decode(JSONValue.self, from: body)
-        let message = told?["error"]?["message"]?.stringValue ?? told?["detail"]?.stringValue ?? told?["status"]?["error"]?.stringValue
+        let message =
+            told?["error"]?["message"]?.stringValue ?? told?["detail"]?.stringValue ?? told?["status"]?["error"]?.stringValue
             ?? told?["error"]?.stringValue ?? String(String(buffer: body).prefix(300))
         return UpstreamError(
             service: name, status: Int(response.status.code), code: told?["error"]?["code"]?.stringValue ?? told?["code"]?.stringValue,

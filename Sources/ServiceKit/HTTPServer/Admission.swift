@@ -13,7 +13,8 @@ struct Admission: Sendable {
     /// - Throws: 503 with `Retry-After` when all places are taken.
     func admit() throws -> Permit {
         guard gate.enter() else {
-            throw ServiceError.unavailable("This service is at its limit of concurrent requests.", code: "overloaded", retryAfter: .seconds(1))
+            throw ServiceError.unavailable(
+                "This service is at its limit of concurrent requests.", code: "overloaded", retryAfter: .seconds(1))
         }
         return Permit(gate: gate)
     }

@@ -31,9 +31,11 @@ struct ErrorMiddleware: RouterMiddleware {
             ServiceError(error.status, code: "http_\(error.status.code)", error.body ?? error.status.reasonPhrase, headers: error.headers)
         case is NIOTooManyBytesError: .tooLarge("The request body is larger than MAX_BODY_BYTES allows.")
         // Nobody is left to read it; the status is what nginx logs for the same case.
-        case is CancellationError: ServiceError(.init(code: 499, reasonPhrase: "Client Closed Request"), code: "cancelled", "The request was cancelled.")
+        case is CancellationError:
+            ServiceError(.init(code: 499, reasonPhrase: "Client Closed Request"), code: "cancelled", "The request was cancelled.")
         default:
-            ServiceError(.internalServerError, code: "internal_error", "Something went wrong here; the log has the details under this request id.")
+            ServiceError(
+                .internalServerError, code: "internal_error", "Something went wrong here; the log has the details under this request id.")
         }
     }
 

@@ -32,7 +32,8 @@ public enum ErrorShape: Sendable {
         var headers = error.headers
         headers[.contentType] = "application/json"
         if let retryAfter = error.retryAfter { headers[.retryAfter] = String(max(1, retryAfter.components.seconds)) }
-        return Response(status: error.status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body(of: error, requestID: requestID))))
+        return Response(
+            status: error.status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body(of: error, requestID: requestID))))
     }
 
     private static func openAIType(_ error: ServiceError) -> String {

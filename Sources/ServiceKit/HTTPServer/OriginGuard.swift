@@ -23,7 +23,8 @@ struct OriginGuard: RouterMiddleware {
         guard hosts.contains(Self.withoutPort(authority)) else {
             throw ServiceError(
                 .init(code: 421, reasonPhrase: "Misdirected Request"), code: "host_not_allowed",
-                "The Host header names “\(authority.prefix(100))”, which is not this service. Add it to ALLOWED_HOSTS if it is meant to be.")
+                "The Host header names “\(authority.prefix(100))”, which is not this service. Add it to ALLOWED_HOSTS if it is meant to be."
+            )
         }
         guard let origin = request.headers[.origin]?.lowercased() else { return try await next(request, context) }
         let isOwn = origin == "http://" + authority || origin == "https://" + authority

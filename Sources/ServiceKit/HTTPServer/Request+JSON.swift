@@ -52,7 +52,9 @@ extension DecodingError {
             return .invalid("The field “\(path)” is missing.", parameter: path)
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
             let path = Self.path(context.codingPath)
-            return .invalid(path.isEmpty ? "The body must be a JSON object." : "The field “\(path)” has the wrong type. \(context.debugDescription)", parameter: path)
+            return .invalid(
+                path.isEmpty ? "The body must be a JSON object." : "The field “\(path)” has the wrong type. \(context.debugDescription)",
+                parameter: path)
         case .dataCorrupted(let context) where context.codingPath.isEmpty:
             return .badRequest("The body is not valid JSON.", code: "invalid_json")
         case .dataCorrupted(let context):

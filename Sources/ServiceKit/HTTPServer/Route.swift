@@ -24,7 +24,8 @@ public struct Route: Sendable {
     public let handler: Handler
 
     public init(
-        _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest), stopsWhenClientLeaves: Bool = false,
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest),
+        stopsWhenClientLeaves: Bool = false,
         handler: @escaping Handler
     ) {
         self.method = method

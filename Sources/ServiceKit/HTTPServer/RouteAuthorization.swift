@@ -19,7 +19,8 @@ struct RouteAuthorization: Sendable {
                 headers: [.wwwAuthenticate: "Bearer"])
         }
         guard role >= needed else {
-            throw ServiceError(.forbidden, code: "permission_denied", "This needs the role \(needed.rawValue); the caller has \(role.rawValue).")
+            throw ServiceError(
+                .forbidden, code: "permission_denied", "This needs the role \(needed.rawValue); the caller has \(role.rawValue).")
         }
         return caller
     }

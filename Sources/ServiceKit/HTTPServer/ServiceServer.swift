@@ -76,7 +76,8 @@ public struct ServiceServer: Sendable {
             configuration: .init(address: .hostname(settings[SettingKeys.host], port: listen), serverName: nil),
             services: service.companions,
             onServerRunning: { [logger] channel in
-                logger.info("listening", metadata: ["address": "\(channel.localAddress?.description ?? "?")", "version": "\(BuildInfo.version)"])
+                logger.info(
+                    "listening", metadata: ["address": "\(channel.localAddress?.description ?? "?")", "version": "\(BuildInfo.version)"])
             },
             logger: logger)
     }
@@ -89,7 +90,8 @@ public struct ServiceServer: Sendable {
         if settings.isSupervised { companions.append(SupervisorWatch(logger: logger)) }
         var configuration = ServiceGroupConfiguration(
             services: (companions + [application()]).map {
-                .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup)
+                .init(
+                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup)
             },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(10)

@@ -18,7 +18,9 @@ public struct ProcessRecord: Sendable {
     public var identity: ProcessIdentity? {
         guard let text = try? String(contentsOfFile: path.string, encoding: .utf8) else { return nil }
         let parts = text.split(whereSeparator: \.isWhitespace)
-        guard parts.count == 2, let pid = Int32(parts[0]), let started = UInt64(parts[1]), let living = ProcessIdentity(pid: pid) else { return nil }
+        guard parts.count == 2, let pid = Int32(parts[0]), let started = UInt64(parts[1]), let living = ProcessIdentity(pid: pid) else {
+            return nil
+        }
         return living.started == started ? living : nil
     }
 

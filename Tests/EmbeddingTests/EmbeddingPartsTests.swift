@@ -1,0 +1,55 @@
+import Foundation
+import ServiceKit
+import SuiteAPI
+import Testing
+
+@testable import Embedding
+
+@Suite("Embedding")
+struct EmbeddingPartsTests {
+    @Test("E5 is given its prefixes, MiniLM decomposed Hangul")
+    func profiles() {
+        let e5 = EmbeddingProfile.of("multilingual-e5-small")
+        #expect(e5.prepare("가", for: .query) == "query: 가")
+        #expect(e5.prepare("가", for: nil) == "passage: 가")
+        #expect(EmbeddingProfile.of("all-MiniLM-L6-v2").prepare("가", for: .query).unicodeScalars.count == 2)
+    }
+
+    @Test("Vectors are scaled to length 1")
+    func normalized() {
+        #expect(Embedder.normalized([3, 4]) == [0.6, 0.8])
+        #expect(Embedder.normalized([0, 0]) == [0, 0])
+    }
+
+    @Test("base64 holds the same floats")
+    func base64() throws {
+        let data = try #require(Data(base64Encoded: OpenAIEmbeddingResponse.base64([1, -2.5])))
+        #expect(Array(data) == [0, 0, 128, 63, 0, 0, 32, 192])
+    }
+
+    @Test("Token ids, unknown models and cut dimensions are refused")
+    func refusals() throws {
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode(OpenAIEmbeddingRequest.self, from: Data(#"{"input":[1,2],"model":"embedding"}"#.utf8))
+        }
+        let request = try JSONDecoder().decode(OpenAIEmbeddingRequest.self, from: Data(#"{"input":"x","model":"other"}"#.utf8))
+        #expect(throws: ServiceError.self) { try request.check(model: "e5", dimension: 384) }
+    }
+
+    @Test("Calls take turns, and one that gives up lets the next go on")
+    func queue() async throws {
+        let queue = EmbeddingQueue(limit: 2)
+        let gate = AsyncStream<Void>.makeStream()
+        async let first: Void = queue.run { for await _ in gate.stream { break } }
+        try await Task.sleep(for: .milliseconds(50))
+        let second = Task { try await queue.run { 2 } }
+        let third = Task { try await queue.run { 3 } }
+        try await Task.sleep(for: .milliseconds(50))
+        await #expect(throws: ServiceError.self) { try await queue.run { 4 } }
+        second.cancel()
+        gate.continuation.yield()
+        try await first
+        #expect(try await third.value == 3)
+        await #expect(throws: CancellationError.self) { try await second.value }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Suite
+import SuiteAPI
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Retrieval
+
+@Suite("Retrieval")
+struct RetrievalPartsTests {
+    private func split(_ text: String, limit: Int = 20, overlap: Int = 4) async throws -> [Passage] {
+        try await Splitter(limit: limit, overlap: overlap) { texts in texts.map { $0.split(separator: " ").count } }.split(text)
+    }
+
+    @Test("weakness_29_no_text_is_dropped_by_splitting")
+    func weakness_29_nothingDropped() async throws {
+        let words = (0..<400).map { "word\($0)" }
+        let text = "# Title\n" + words.joined(separator: " ") + "\n\n## Part\nlast line"
+        let joined = try await split(text).map(\.text).joined(separator: "\n")
+        for word in words + ["Title", "Part", "last line"] { #expect(joined.contains(word)) }
+    }
+
+    @Test("Passages know their lines and headings, and keep to the limit")
+    func passages() async throws {
+        let passages = try await split("# A\none two three four five\n\n## B\nsix seven eight nine ten\n# C\neleven")
+        #expect(passages.map(\.heading) == ["A", "A › B", "C"])
+        #expect(passages.map(\.lines) == [1...3, 4...5, 6...7])
+    }
+
+    @Test("Two syllables are found with any particle and inside a compound, decomposed or not")
+    func korean() async throws {
+        try await withScratchFolder { folder in
+            let database = try IndexDatabase(path: folder.appending("rag.db"))
+            for (number, text) in ["올해 연차는 십오 일이다", "미사용연차이월 규정", "백업을 매일 한다"].enumerated() {
+                try await database.replace(
+                    "c", path: "/\(number)", file: "\(number).md", hash: "h",
+                    passages: [.init(id: "\(number)", passage: Passage(lines: 1...1, heading: nil, text: text))])
+            }
+            for question in ["연차", "연차".decomposedStringWithCanonicalMapping] {
+                let expression = try #require(QuestionTerms(question).expression)
+                #expect(Set(try await database.matching(expression, in: "c", limit: 9).map(\.id)) == ["0", "1"])
+            }
+            try await database.remove("c", path: "/0")
+            let expression = try #require(QuestionTerms("연차").expression)
+            #expect(try await database.matching(expression, in: "c", limit: 9).map(\.id) == ["1"])
+        }
+    }
+
+    @Test("Any text is a question", arguments: ["what is C++?", "\"quoted\" AND (", "NEAR(a b)", "*", "", "a:b -c ^d"])
+    func hostile(question: String) async throws {
+        try await withScratchFolder { folder in
+            let database = try IndexDatabase(path: folder.appending("rag.db"))
+            guard let expression = QuestionTerms(question).expression else { return }
+            _ = try await database.matching(expression, in: "c", limit: 9)
+        }
+    }
+
+    @Test("Citations of nothing are taken out; an answer that cites nothing is given its source")
+    func citations() {
+        let sources = [("alpha beta", 1), ("gamma delta", 2)].map {
+            Source(index: $1, file: "f", lines: [1, 1], heading: nil, text: $0, score: 1)
+        }
+        #expect(Citations.settle("It is gamma [7].", sources: sources) == "It is gamma. [2]")
+        #expect(Citations.settle("It is alpha [1].", sources: sources) == "It is alpha [1].")
+    }
+
+    @Test("Rankings are fused by the reciprocals of their ranks")
+    func fusion() {
+        let fused = ReciprocalRankFusion.fuse([(["a", "b"], 1), (["b", "c"], 1)])
+        #expect(fused.map(\.id) == ["b", "a", "c"])
+    }
+
+    @Test("A page's text keeps its lines; what is not read is left out")
+    func html() {
+        let text = HTMLText.text(
+            of: "<html><head><style>x{}</style></head>\n<body><nav>menu</nav>\n<h2>제목</h2>\n<p>A &amp; B &#44032;</p></body>")
+        #expect(text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) } == ["## 제목", "A & B 가"])
+    }
+
+    @Test("The language of a question is the language of its answer")
+    func language() {
+        #expect(Language(of: "Python 파일 읽기") == .korean)
+        #expect(Language(of: "How are files read?") == .english)
+    }
+}

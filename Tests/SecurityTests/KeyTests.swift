@@ -1,0 +1,39 @@
+import Foundation
+import Security
+import ServiceKit
+import Suite
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Keys")
+struct KeyTests {
+    @Test("The key file is made once, readable by its owner alone, however many make it at once")
+    func creation() async throws {
+        try await withScratchFolder { folder in
+            let file = KeyFile.admin(DataFolders(root: folder))
+            let keys = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<16 { group.addTask { try file.readOrCreate() } }
+                return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+            }
+            #expect(keys.count == 1)
+            #expect(keys.first?.hasPrefix("maru_admin_") == true)
+            let mode = try FileManager.default.attributesOfItem(atPath: file.path.string)[.posixPermissions] as? NSNumber
+            #expect(mode?.intValue == 0o600)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.appending("secrets").string) == ["admin.key"])
+        }
+    }
+
+    @Test("weakness_08_nobody_becomes_administrator_by_saying_so")
+    func weakness_08_identity() async {
+        let keys = [(key: "right", caller: Caller(id: "admin", role: .admin))]
+        let open = KeyAuthenticator(keys: keys, mode: .development)
+        let closed = KeyAuthenticator(keys: keys, mode: .production)
+        #expect(await open.caller(for: .init(key: nil, userID: "admin_user")) == nil)
+        #expect(await open.caller(for: .init(key: nil, userID: "guest_1"))?.role == .guest)
+        #expect(await open.caller(for: .init(key: nil, userID: nil))?.role == .developer)
+        #expect(await open.caller(for: .init(key: "wrong", userID: nil)) == nil)
+        #expect(await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
+        #expect(await closed.caller(for: .init(key: "right", userID: "guest"))?.role == .admin)
+    }
+}

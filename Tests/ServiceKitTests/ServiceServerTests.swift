@@ -1,0 +1,163 @@
+import AsyncHTTPClient
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import NIOCore
+import ServiceKit
+import Suite
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A service with a route for each thing that can happen.
+private struct Sample: SuiteService {
+    let id = ServiceID.rag
+    let errorShape: ErrorShape
+    struct Body: Decodable, Sendable {
+        let count: Int
+    }
+
+    var routes: [Route] {
+        [
+            Route(.post, "/count", "Takes a number.") { request, context in
+                .json(["count": try await request.decode(Body.self, context).count])
+            },
+            Route(.get, "/slow", "Takes long.") { _, _ in
+                try await Task.sleep(for: .seconds(600))
+                return Response(status: .ok)
+            },
+            Route(.get, "/broken", "Fails.") { _, _ in throw UpstreamError(service: "other", message: "refused") },
+            Route(.get, "/admin", "For administrators.", access: .role(.admin)) { _, _ in Response(status: .ok) },
+        ]
+    }
+
+    func health() async -> Health { Health(.loading, reason: "not yet") }
+}
+
+@Suite("What every service keeps")
+struct ServiceServerTests {
+    private func run(
+        _ shape: ErrorShape = .detail, _ values: [String: String] = [:], role: Role = .developer,
+        _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
+    ) async throws {
+        try await withScratchFolder { folder in
+            try await withRunning(
+                Sample(errorShape: shape), settings: try await Settings.test(values, folder: folder), authenticator: OpenDoor(role: role),
+                body)
+        }
+    }
+
+    private func json(_ response: TestResponse) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(buffer: response.body))
+    }
+
+    @Test(
+        "Errors have right status codes and name the field",
+        arguments: [
+            ("not json", 400), ("[1]", 422), ("{}", 422), (#"{"count":"x"}"#, 422), (#"{"count":1}"#, 200),
+        ])
+    func decoding(body: String, status: Int) async throws {
+        try await run { client in
+            let response = try await client.execute(uri: "/count", method: .post, body: ByteBuffer(string: body))
+            #expect(response.status.code == status)
+            if body == "{}" { #expect(try json(response)["parameter"]?.stringValue == "count") }
+        }
+    }
+
+    @Test("A body past the bound is 413, announced or not")
+    func oversized() async throws {
+        try await run(.openAI, ["MAX_BODY_BYTES": "1024"]) { client in
+            let response = try await client.execute(uri: "/count", method: .post, body: ByteBuffer(repeating: 32, count: 2_000))
+            #expect(response.status == .contentTooLarge)
+            #expect(try json(response)["error"]?["code"]?.stringValue == "too_large")
+        }
+    }
+
+    @Test("An unknown path is 404, a wrong method 405 with what is allowed")
+    func unknown() async throws {
+        try await run(.qdrant) { client in
+            let missing = try await client.execute(uri: "/nowhere", method: .get)
+            #expect(missing.status == .notFound)
+            #expect(try json(missing)["status"]?["error"] != nil)
+            let wrong = try await client.execute(uri: "/count", method: .get)
+            #expect(wrong.status == .methodNotAllowed)
+            #expect(wrong.headers[.allow] == "POST")
+        }
+    }
+
+    @Test("A service that is not ready says 503 and when to come back; alive it is all the same")
+    func health() async throws {
+        try await run { client in
+            let health = try await client.execute(uri: "/health", method: .get)
+            #expect(health.status == .serviceUnavailable)
+            #expect(health.headers[.retryAfter] != nil)
+            #expect(try await client.execute(uri: "/livez", method: .get).status == .ok)
+        }
+    }
+
+    @Test("A dependency that is away is 503 with Retry-After, never 500")
+    func upstream() async throws {
+        try await run { client in
+            let response = try await client.execute(uri: "/broken", method: .get)
+            #expect(response.status == .serviceUnavailable)
+            #expect(response.headers[.retryAfter] != nil)
+        }
+    }
+
+    @Test("Past the bound of requests in work comes 503, and time that runs out is 504")
+    func bounds() async throws {
+        try await run(.detail, ["MAX_CONCURRENT_REQUESTS": "1", "REQUEST_TIMEOUT": "1"]) { client in
+            async let slow = client.execute(uri: "/slow", method: .get)
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(try await client.execute(uri: "/broken", method: .get).status == .serviceUnavailable)
+            #expect(try await slow.status == .gatewayTimeout)
+        }
+    }
+
+    @Test("A role that does not suffice is 403")
+    func roles() async throws {
+        try await run(role: .developer) { client in
+            let response = try await client.execute(uri: "/admin", method: .get)
+            #expect(response.status == .forbidden)
+        }
+        try await run(role: .admin) { client in
+            let response = try await client.execute(uri: "/admin", method: .get)
+            #expect(response.status == .ok)
+        }
+    }
+
+    @Test(
+        "Hosts and pages from elsewhere are refused",
+        arguments: [
+            ("localhost:1", nil, 200), ("127.0.0.1:1", nil, 200), ("[::1]:1", nil, 200), ("evil.example", nil, 421),
+            ("127.0.0.1.evil.example", nil, 421),
+            ("localhost:1", "http://localhost:1", 200), ("localhost:1", "http://evil.example", 403), ("localhost:1", "null", 403),
+            ("localhost:1", "http://localhost:2", 403),
+        ] as [(String, String?, Int)])
+    func origins(host: String, origin: String?, status: Int) async throws {
+        try await run { client in
+            // The client takes the port's own name for Host unless one is set.
+            var request = HTTPClientRequest(url: "http://127.0.0.1:\(try #require(client.port))/livez")
+            request.headers.replaceOrAdd(name: "Host", value: host)
+            if let origin { request.headers.add(name: "Origin", value: origin) }
+            let response = try await HTTPClient.suite.execute(request, timeout: .seconds(10))
+            #expect(response.status.code == UInt(status))
+            _ = try await response.body.collect(upTo: 1 << 16)
+        }
+    }
+
+    @Test("weakness_62_metrics_exist_with_honest_buckets")
+    func weakness_62_metrics() async throws {
+        try await run { client in
+            let text = String(buffer: try await client.execute(uri: "/metrics", method: .get).body)
+            #expect(text.contains("process_resident_memory_bytes"))
+        }
+        let registry = PrometheusRegistry()
+        registry.makeTimer(label: "t_seconds", dimensions: [("a", "x\"y")]).recordNanoseconds(700_000)
+        let text = registry.text()
+        #expect(text.contains(#"t_seconds_bucket{a="x\"y",le="0.0005"} 0"#))
+        #expect(text.contains(#"t_seconds_bucket{a="x\"y",le="0.001"} 1"#))
+        #expect(text.contains(#"t_seconds_bucket{a="x\"y",le="+Inf"} 1"#))
+    }
+}

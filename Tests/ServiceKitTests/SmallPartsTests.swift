@@ -1,0 +1,70 @@
+import Foundation
+import ServiceKit
+import Testing
+
+@Suite("Small parts")
+struct SmallPartsTests {
+    @Test("Server-sent events are read the same however the bytes are cut")
+    func sse() {
+        let text = "data: 가나다\n\ndata: {\"a\":1}\r\n\r\n: comment\nevent: x\ndata: one\ndata: two\n\n"
+        let bytes = Array(text.utf8)
+        for cut in 0...bytes.count {
+            var parser = SSE.Parser()
+            let events = parser.feed(bytes[..<cut]) + parser.feed(bytes[cut...])
+            #expect(events == ["가나다", "{\"a\":1}", "one\ntwo"])
+        }
+    }
+
+    @Test("Traces are carried on when they keep the specification, and begun anew otherwise")
+    func traceparent() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        #expect(TraceParent(header: good)?.description == good)
+        #expect(TraceParent(header: good)?.child.traceID == "0af7651916cd43dd8448eb211c80319c")
+        for bad in [
+            "", "00-0-0-0", good.uppercased(), good.replacing("0af7651916cd43dd8448eb211c80319c", with: String(repeating: "0", count: 32)),
+        ] {
+            #expect(TraceParent(header: bad) == nil)
+        }
+    }
+
+    @Test("Waits double up to a bound and begin again after a good minute")
+    func backoff() {
+        var backoff = RestartBackoff()
+        #expect((0..<7).map { _ in backoff.wait(afterRunning: .seconds(1)).components.seconds } == [1, 2, 4, 8, 16, 30, 30])
+        #expect(backoff.wait(afterRunning: .seconds(61)) == .seconds(1))
+    }
+
+    @Test("A call is repeated while it fails for a passing reason, and not for another")
+    func retry() async throws {
+        let policy = RetryPolicy(attempts: 3, firstWait: .milliseconds(1))
+        let calls = Calls()
+        await #expect(throws: UpstreamError.self) {
+            try await policy.run {
+                await calls.count()
+                throw UpstreamError(service: "x", status: 503, message: "")
+            }
+        }
+        #expect(await calls.number == 3)
+        await #expect(throws: UpstreamError.self) {
+            try await policy.run {
+                await calls.count()
+                throw UpstreamError(service: "x", status: 404, message: "")
+            }
+        }
+        #expect(await calls.number == 4)
+    }
+
+    private actor Calls {
+        private(set) var number = 0
+        func count() { number += 1 }
+    }
+
+    @Test("A process is not mistaken for another with its number")
+    func identity() throws {
+        let own = try #require(ProcessIdentity(pid: getpid()))
+        #expect(own.isAlive)
+        let text = String(decoding: try JSONEncoder().encode(own), as: UTF8.self).replacing(
+            "\"started\":\(own.started)", with: "\"started\":1")
+        #expect(try !JSONDecoder().decode(ProcessIdentity.self, from: Data(text.utf8)).isAlive)
+    }
+}
