@@ -11,7 +11,7 @@ public struct Downloader: Sendable {
 
     /// - Parameter http: must follow redirects: model hubs send them.
     public init(
-        http: HTTPClient = .shared, retry: RetryPolicy = RetryPolicy(attempts: 6, firstWait: .seconds(1), longestWait: .seconds(20))
+        http: HTTPClient = .downloads, retry: RetryPolicy = RetryPolicy(attempts: 6, firstWait: .seconds(1), longestWait: .seconds(20))
     ) {
         self.http = http
         self.retry = retry
@@ -36,6 +36,8 @@ public struct Downloader: Sendable {
         do {
             response = try await http.execute(request, timeout: .seconds(60))
         } catch {
+            // A place that cannot be reached at all is given up for the next source; one that had begun to send is worth waiting for.
+            guard had > 0 else { throw ModelUnavailable(description: "\(url) cannot be reached: \(error)") }
             throw UpstreamError(service: url, message: "\(error)")
         }
         switch response.status.code {
@@ -66,4 +68,14 @@ public struct Downloader: Sendable {
         }
         guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
     }
+}
+
+extension HTTPClient {
+    /// Follows redirects, as model hubs send them; lives as long as the process.
+    public static let downloads: HTTPClient = {
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .follow(max: 5, allowCycles: false))
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(10)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 }
