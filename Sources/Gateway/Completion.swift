@@ -18,12 +18,18 @@ struct Completion: Sendable {
     /// - Throws: 400 for a bad body, 404 for an unknown model, 503 with `Retry-After` when no upstream answers.
     func answer(_ request: Request, _ context: CallContext, path: String) async throws -> Response {
         let body = try CompletionBody(try await request.bytes(context), path: path)
+        let (head, upstream) = try await request.whileClientStays { try await begin(body, path, context) }
+        return relay.answer(head, for: request) { Self.brokenStream($0, upstream: upstream) }
+    }
+
+    /// The head of the first answer, and who gives it.
+    private func begin(_ body: CompletionBody, _ path: String, _ context: CallContext) async throws -> (HTTPClientResponse, Upstream) {
         var causes: [String] = []
         for (number, upstream) in try table.candidates(for: body.model).enumerated() {
             do {
-                let head = try await ask(upstream, path, body.bytes, request)
+                let head = try await ask(upstream, path, body.bytes)
                 if number > 0 { Counter(label: "gateway_failovers_total", dimensions: [("upstream", upstream.name)]).increment() }
-                return relay.answer(head, for: request) { Self.brokenStream($0, upstream: upstream) }
+                return (head, upstream)
             } catch let error as UpstreamError {
                 table.recordFailure(upstream)
                 count(upstream, "failed")
@@ -36,7 +42,7 @@ struct Completion: Sendable {
     }
 
     /// The head of an upstream's answer, when it is one for the client: a success, or the client's own mistake.
-    private func ask(_ upstream: Upstream, _ path: String, _ body: ByteBuffer, _ request: Request) async throws -> HTTPClientResponse {
+    private func ask(_ upstream: Upstream, _ path: String, _ body: ByteBuffer) async throws -> HTTPClientResponse {
         var call = HTTPClientRequest(url: upstream.baseURL + path)
         call.method = .POST
         call.headers = ["content-type": "application/json"]
@@ -46,7 +52,7 @@ struct Completion: Sendable {
             call.headers.add(name: "traceparent", value: scope.trace.child.description)
         }
         call.body = .bytes(body)
-        let head = try await relay.begin(call, for: request, headLimit: headLimit)
+        let head = try await relay.begin(call, headLimit: headLimit)
         let status = Int(head.status.code)
         guard status < 500, status != 408, status != 401 else {
             let told = try? await head.body.collect(upTo: 1 << 16)

@@ -43,7 +43,8 @@ struct GatewayRoutes {
         call.headers = ["content-type": "application/json"]
         if let key = upstream.key { call.headers.add(name: "authorization", value: "Bearer \(key)") }
         call.body = .bytes(try await request.bytes(context))
-        let head = try await service.relay.begin(call, for: request, headLimit: .seconds(120))
+        let prepared = call
+        let head = try await request.whileClientStays { try await service.relay.begin(prepared, headLimit: .seconds(120)) }
         guard head.status.code >= 400 else { return service.relay.answer(head, for: request) }
         // The embedding service tells of errors in the suite's own shape; here they take OpenAI's.
         defer { service.relay.abandon() }

@@ -26,14 +26,16 @@ struct KeyTests {
 
     @Test("weakness_08_nobody_becomes_administrator_by_saying_so")
     func weakness_08_identity() async {
-        let keys = [(key: "right", caller: Caller(id: "admin", role: .admin))]
+        let keys = [(key: "maru_right", caller: Caller(id: "admin", role: .admin))]
         let open = KeyAuthenticator(keys: keys, mode: .development)
         let closed = KeyAuthenticator(keys: keys, mode: .production)
         #expect(await open.caller(for: .init(key: nil, userID: "admin_user")) == nil)
         #expect(await open.caller(for: .init(key: nil, userID: "guest_1"))?.role == .guest)
         #expect(await open.caller(for: .init(key: nil, userID: nil))?.role == .developer)
-        #expect(await open.caller(for: .init(key: "wrong", userID: nil)) == nil)
+        #expect(await open.caller(for: .init(key: "maru_wrong", userID: nil)) == nil)
+        #expect(await open.caller(for: .init(key: "sk-any", userID: nil))?.role == .developer)
+        #expect(await closed.caller(for: .init(key: "sk-any", userID: nil)) == nil)
         #expect(await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
-        #expect(await closed.caller(for: .init(key: "right", userID: "guest"))?.role == .admin)
+        #expect(await closed.caller(for: .init(key: "maru_right", userID: "guest"))?.role == .admin)
     }
 }

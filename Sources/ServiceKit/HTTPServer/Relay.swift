@@ -23,17 +23,15 @@ public struct Relay: Sendable {
     ///
     /// - Throws: ``UpstreamError`` when no head of an answer comes within the limit.
     public func pass(_ upstream: HTTPClientRequest, for request: Request, headLimit: Duration) async throws -> Response {
-        let head = try await begin(upstream, for: request, headLimit: headLimit)
+        let head = try await request.whileClientStays { try await begin(upstream, headLimit: headLimit) }
         return answer(head, for: request)
     }
 
-    /// Waits for the head of the upstream's answer.
-    public func begin(_ upstream: HTTPClientRequest, for request: Request, headLimit: Duration) async throws -> HTTPClientResponse {
+    /// Waits for the head of the upstream's answer. Callers do so while the client stays; a request can be watched once.
+    public func begin(_ upstream: HTTPClientRequest, headLimit: Duration) async throws -> HTTPClientResponse {
         inProgress.increment(by: 1)
         do {
-            return try await request.whileClientStays { [http] in
-                try await http.execute(upstream, timeout: .nanoseconds(headLimit.nanoseconds))
-            }
+            return try await http.execute(upstream, timeout: .nanoseconds(headLimit.nanoseconds))
         } catch {
             inProgress.decrement(by: 1)
             if error is CancellationError { throw error }

@@ -99,7 +99,12 @@ public struct ServiceServer: Sendable {
     }
 
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
-        if route.stopsWhenClientLeaves { return try await route.handler(request, context) }
+        if route.stopsWhenClientLeaves {
+            // The connection can only be watched for its end once the body is off it.
+            var whole = request
+            _ = try await whole.collectBody(upTo: context.maxUploadSize)
+            return try await route.handler(whole, context)
+        }
         do {
             return try await withDeadline(timeout) { try await route.handler(request, context) }
         } catch let error as DeadlineExceeded {
