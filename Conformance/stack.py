@@ -116,6 +116,18 @@ class Stack:
                 continue
         return {pid: command for pid, command in found.items() if "pytest" not in command}
 
+    def held_ports(self):
+        """Ports of this stack that something still holds: also what a crash left, which no longer carries the stack's environment."""
+        held = []
+        for port in self.ports.values():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    held.append(port)
+        return held
+
     def engine_pid(self, service):
         """The llama-server that a service owns."""
         for path in (self.data / "run").glob(f"{service}*.pid"):

@@ -53,9 +53,12 @@ def test_down_leaves_no_process(own_stack):
     short = own_stack()
     short.start("--only", "api-gateway,qdrant", "--no-wait")
     short.wait_ready("qdrant")
-    assert short.processes()
+    assert short.processes() and short.held_ports()
     short.run("down")
     assert short.processes() == {}
+    assert short.held_ports() == []
+    for log in (short.data / "logs").glob("*.log"):
+        assert "Fatal error" not in log.read_text(), log
 
 
 def test_after_kill_9_of_the_supervisor_nothing_stays(own_stack):
