@@ -74,7 +74,8 @@ class Stack:
         shutil.rmtree(self.data, ignore_errors=True)
 
     def status(self):
-        return json.loads(self.run("status", "--json").stdout)
+        # Exit code 1 only says that something is not ready yet.
+        return json.loads(self.run("status", "--json", check=False).stdout)
 
     def get(self, service, path):
         """Status and body of a GET; the body decoded when it is JSON."""

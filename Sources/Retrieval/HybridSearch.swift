@@ -28,9 +28,7 @@ struct HybridSearch: Sendable {
         async let dense = dense(question, collection)
         async let lexical = lexical(terms, collection)
         let (near, words) = try await (dense, lexical)
-        // Words that are found in no passage say that the question is in another language or put in other words: then meaning leads.
-        let lexicalWeight = 0.3 + 0.7 * (try await coverage(terms, words.prefix(2), collection))
-        let fused = ReciprocalRankFusion.fuse([(near.map(\.id), 1), (words.map(\.id), lexicalWeight)])
+        let fused = ReciprocalRankFusion.fuse([(near.map(\.id), 1), (words.map(\.id), 1)])
         let best = Array(fused.prefix(limit))
         let stored = Dictionary(
             try await database.passages(collection, ids: best.map(\.id)).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })

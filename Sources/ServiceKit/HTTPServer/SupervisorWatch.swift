@@ -1,7 +1,5 @@
 import Foundation
 import Logging
-import NIOCore
-import NIOPosix
 import ServiceLifecycle
 import Suite
 
@@ -11,13 +9,13 @@ struct SupervisorWatch: Service {
     let logger: Logger
 
     func run() async throws {
-        let channel = try await NIOPipeBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .takingOwnershipOfDescriptor(input: dup(STDIN_FILENO)) { channel in
-                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<ByteBuffer, Never>(wrappingChannelSynchronously: channel) }
-            }
-        try await channel.executeThenClose { inbound in
-            for try await _ in inbound.cancelOnGracefulShutdown() {}
+        let (ending, continuation) = AsyncStream<Void>.makeStream()
+        // A thread of its own: it waits in the kernel for as long as the service lives.
+        Thread.detachNewThread {
+            while FileHandle.standardInput.availableData.count > 0 {}
+            continuation.finish()
         }
+        for await _ in ending.cancelOnGracefulShutdown() {}
         if !Task.isShuttingDownGracefully { logger.warning("the supervisor is gone; shutting down") }
     }
 }

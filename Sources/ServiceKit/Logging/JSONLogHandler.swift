@@ -13,10 +13,13 @@ public struct JSONLogHandler: LogHandler {
     /// - Parameters:
     ///   - service: the name that stands in each line.
     ///   - write: where a finished line goes; standard error by default.
-    public init(service: String, write: @escaping @Sendable (Data) -> Void = { FileHandle.standardError.write($0) }) {
+    public init(service: String, write: @escaping @Sendable (Data) -> Void = JSONLogHandler.toStandardError) {
         self.service = service
         self.write = write
     }
+
+    /// A reader that is gone, such as a supervisor that was killed, must not take the writer with it: the line is lost then.
+    public static func toStandardError(_ line: Data) { try? FileHandle.standardError.write(contentsOf: line) }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
