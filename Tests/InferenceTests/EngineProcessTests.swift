@@ -116,13 +116,14 @@ struct EngineProcessTests {
         try await withScratchFolder { folder in
             try await RunningModel.with(.inferenceChat, ["LLAMA_BATCH": "32"], in: folder) { running in
                 _ = try await running.ready()
-                let long = (0..<1_200).map { "word\($0)" }.joined(separator: " ")
+                let long = (0..<500).map { "word\($0)" }.joined(separator: " ")
                 let call = Task { _ = try? await running.http.bytes(.POST, Self.chat, body: Chat(long, max_tokens: 1)) }
                 _ = try await eventually { try await running.figure("requests_processing") == 1 ? true : nil }
                 call.cancel()
-                _ = try await eventually { try await running.figure("requests_processing") == 0 ? true : nil }
-                // A prompt counts once it was read whole.
-                #expect(try await running.figure("prompt_tokens_total") < 1_200)
+                // llama-server looks for clients that left after a second without a result for anybody; figures are results too.
+                _ = try await eventually(every: .seconds(2)) { try await running.figure("requests_processing") == 0 ? true : nil }
+                // What was read of the prompt by then counts.
+                #expect(try await running.figure("prompt_tokens_total") < 1_000)
             }
         }
     }

@@ -66,11 +66,13 @@ struct RunningModel: Sendable {
 }
 
 /// Asks again and again until there is an answer; generous, since machines that test are busy.
-func eventually<Value: Sendable>(within limit: Duration = .seconds(120), _ ask: () async throws -> Value?) async throws -> Value {
+func eventually<Value: Sendable>(
+    within limit: Duration = .seconds(120), every pause: Duration = .milliseconds(50), _ ask: () async throws -> Value?
+) async throws -> Value {
     let deadline = ContinuousClock.now.advanced(by: limit)
     while ContinuousClock.now < deadline {
         if let value = try await ask() { return value }
-        try await Task.sleep(for: .milliseconds(50))
+        try await Task.sleep(for: pause)
     }
     throw NeverHappened(limit: limit)
 }
