@@ -37,6 +37,16 @@ public struct EngineDiscovery: Sendable {
 
     /// - Throws: ``NoEngine`` with what to do.
     public func find() async throws -> Engine {
+        guard let engine = try await existing() else {
+            throw NoEngine(description: "No llama-server was found. Install the managed one with: maru engine install")
+        }
+        return engine
+    }
+
+    /// The engine that is there; `nil` when there is none at all.
+    ///
+    /// - Throws: ``NoEngine`` when the one that would be taken cannot be used.
+    public func existing() async throws -> Engine? {
         let named = settings[SettingKeys.llamaServer]
         if !named.isEmpty {
             let path = settings.path(named)
@@ -47,16 +57,20 @@ public struct EngineDiscovery: Sendable {
         }
         if let path = try? await Executable.name("llama-server").resolveExecutablePath(in: .inherit) { return try await probe(path, .path) }
         let managed = EngineInstaller(folder: settings.dataFolders.engine)
-        guard managed.isInstalled else {
-            throw NoEngine(description: "No llama-server was found. Install the managed one with: maru engine install")
-        }
-        return try await probe(managed.launcher, .managed)
+        return managed.isInstalled ? try await probe(managed.launcher, .managed) : nil
     }
 
     private func probe(_ path: FilePath, _ origin: Engine.Origin) async throws -> Engine {
         let version = try await output(of: path, "--version")
         let build = version.firstMatch(of: #/version:\s*b?(\d+)/#).flatMap { Int($0.1) }
-        return Engine(path: path, origin: origin, build: build, help: try await output(of: path, "--help"))
+        let engine = Engine(path: path, origin: origin, build: build, help: try await output(of: path, "--help"))
+        guard engine.knows("--model"), engine.knows("--api-key-file") else {
+            throw NoEngine(
+                description:
+                    "\(path) (found by \(origin.rawValue)) is no llama-server that can be kept to itself: its --help does not name "
+                    + "--model and --api-key-file. Set LLAMA_SERVER to another one.")
+        }
+        return engine
     }
 
     private func output(of path: FilePath, _ argument: String) async throws -> String {

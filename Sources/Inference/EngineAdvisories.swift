@@ -18,7 +18,7 @@ public enum EngineAdvisories {
             EngineAdvisory(
                 id: "CVE-2026-21869", weakness: "the request field n_discard overflows a heap",
                 mitigation: "Request fields are allow-listed before they reach the engine",
-                isMitigated: !RequestFields.allowed.contains("n_discard")),
+                isMitigated: !RequestFields.completion.contains("n_discard")),
             EngineAdvisory(
                 id: "CVE-2026-43631", weakness: "sleeping when idle can use freed memory",
                 mitigation: "Sleeping when idle is never switched on",

@@ -41,7 +41,7 @@ public struct EngineConfiguration: Sendable {
         if use == .embedding { arguments += ["--embeddings", "--pooling", "mean"] } else { arguments += ["--jinja"] }
         let tightening: [[String]] = [
             ["--cache-ram", "0"], ["--no-slots"], ["--no-ui"], ["--no-webui"], ["--cors-origins", "localhost"], ["--no-cors-credentials"],
-            ["--metrics"], ["--threads-http", "4"],
+            ["--metrics"], ["--no-context-shift"], ["--threads-http", "4"],
         ]
         for flag in tightening where engine.knows(flag[0]) { arguments += flag }
         return arguments

@@ -18,7 +18,16 @@ public struct EngineInstaller: Sendable {
     var launcher: FilePath { folder.appending("bin").appending("llama-server") }
     private var python: FilePath { folder.appending("venv").appending("bin").appending("python3") }
     private var stamp: FilePath { folder.appending("installed") }
-    private var launcherText: String { "#!\(python)\n" + String(decoding: PackageResources.llama_server_py, as: UTF8.self) }
+    private var launcherText: String { shebang + String(decoding: PackageResources.llama_server_py, as: UTF8.self) }
+
+    /// What makes the venv's Python run the launcher. The kernel splits the first line at blanks and cuts it when it is long; there a
+    /// shell starts Python, by a line that Python in turn reads as a string.
+    private var shebang: String {
+        let path = python.string
+        guard path.contains(where: \.isWhitespace) || path.utf8.count > 120 else { return "#!\(path)\n" }
+        let quoted = path.replacing(#/[\\"$`]/#) { "\\\($0.output)" }
+        return "#!/bin/sh\n'''exec' \"\(quoted)\" \"$0\" \"$@\"\n' '''\n"
+    }
 
     /// Whether this very release and this launcher are there, complete.
     public var isInstalled: Bool {
@@ -36,13 +45,19 @@ public struct EngineInstaller: Sendable {
         try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
         try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
         try await step(
-            "python3", ["-m", "venv", folder.appending("venv").string], hint: "Install Python's venv module (Debian: python3-venv).")
+            "python3", ["-m", "venv", folder.appending("venv").string],
+            hint: "Python 3 with its venv module is needed (Debian: apt install python3-venv).")
         try await step(
             python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package],
             hint: "The package index must be reachable.")
+        try writeLauncher()
+        try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8)
+    }
+
+    /// Writes the program that stands for llama-server.
+    func writeLauncher() throws {
         try launcherText.write(toFile: launcher.string, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher.string)
-        try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8)
     }
 
     private func step(_ program: String, _ arguments: [String], hint: String) async throws {

@@ -27,12 +27,13 @@ public enum EngineState: Sendable, Equatable {
 /// It listens on a random port of the loopback interface and answers nobody without its random key.
 public actor EngineProcess: Service {
     private let name: String
-    private let configuration: EngineConfiguration
+    let configuration: EngineConfiguration
     private let engine: Engine
     private let runFolder: FilePath
     private let logger: Logger
     public private(set) var state = EngineState.stopped
     private var lastLines: [String] = []
+    private var readySince: ContinuousClock.Instant?
 
     /// - Parameters:
     ///   - name: the owning service's name; the process is recorded as `NAME.engine.pid` in the folder.
@@ -58,17 +59,21 @@ public actor EngineProcess: Service {
         await cancelWhenGracefulShutdown { await self.keepRunning(record) }
         state = .stopped
         record.remove()
+        try? FileManager.default.removeItem(atPath: keyFile.string)
     }
+
+    private var keyFile: FilePath { runFolder.appending("\(name).engine.key") }
 
     private func keepRunning(_ record: ProcessRecord) async {
         var backoff = RestartBackoff()
         while !Task.isCancelled {
-            let start = ContinuousClock.now
             state = .starting
+            readySince = nil
             lastLines = []
             let ending = await runOnce(record)
             guard !Task.isCancelled else { return }
-            let wait = backoff.wait(afterRunning: start.duration(to: .now))
+            // Loading is not running: a model that takes minutes to load and then crashes is not tried without pause.
+            let wait = backoff.wait(afterRunning: readySince?.duration(to: .now) ?? .zero)
             let reason = "\(engine.path) \(ending)" + (lastLines.isEmpty ? "" : ": " + lastLines.suffix(5).joined(separator: " | "))
             logger.error("the engine ended", metadata: ["reason": "\(reason)", "retry_in_s": "\(wait.seconds)"])
             state = .failing(reason: reason, retryIn: wait)
@@ -80,7 +85,6 @@ public actor EngineProcess: Service {
     ///
     /// - Returns: how it ended, in words.
     private func runOnce(_ record: ProcessRecord) async -> String {
-        let keyFile = runFolder.appending("\(name).engine.key")
         do {
             let endpoint = EngineEndpoint(
                 baseURL: "http://127.0.0.1:\(try await Self.freePort())", key: RequestScope.makeID() + RequestScope.makeID())
@@ -91,11 +95,11 @@ public actor EngineProcess: Service {
             }
             var options = PlatformOptions()
             options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))]
-            // Spinning worker threads starve the machine when models share its cores.
-            let environment = Environment.inherit.updating(["OMP_WAIT_POLICY": "passive"])
+            let environment = EngineEnvironment.bounded(ProcessInfo.processInfo.environment)
             let result = try await Subprocess.run(
                 .path(engine.path), arguments: Arguments(configuration.arguments(for: engine, port: port, keyFile: keyFile)),
-                environment: environment, platformOptions: options, input: .none, output: .discarded, error: .sequence
+                environment: .custom(Dictionary(uniqueKeysWithValues: environment.map { (.init(stringLiteral: $0), $1) })),
+                platformOptions: options, input: .none, output: .discarded, error: .sequence
             ) { execution in
                 if let identity = ProcessIdentity(pid: execution.processIdentifier.value) { try record.write(identity) }
                 let readiness = Task { await self.waitUntilReady(endpoint) }
@@ -116,6 +120,7 @@ public actor EngineProcess: Service {
             if (try? await client.bytes(.GET, "/health")) != nil {
                 guard !Task.isCancelled else { return }
                 state = .ready(endpoint)
+                readySince = .now
                 logger.info("the model is loaded", metadata: ["model": "\(configuration.model)", "engine_build": "\(engine.build ?? 0)"])
                 return
             }

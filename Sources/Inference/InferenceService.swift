@@ -41,7 +41,8 @@ public struct InferenceService: SuiteService {
 
     public func health() async -> Health {
         let facts: [String: JSONValue] = [
-            "model": .string(model.name), "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
+            "model": .string(model.name), "context": .integer(Int64(engine.configuration.context)),
+            "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
             "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
         ]
         switch await engine.state {
@@ -51,6 +52,9 @@ public struct InferenceService: SuiteService {
         case .stopped: return Health(.degraded, reason: "the engine is stopped", facts: facts)
         }
     }
+
+    /// What one request may ask of the model.
+    var bounds: RequestFields.Bounds { .init(context: engine.configuration.context, choices: engine.configuration.parallel) }
 
     /// The engine, if it can be asked now.
     ///

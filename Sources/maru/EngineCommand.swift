@@ -13,7 +13,7 @@ struct EngineCommand: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings.load()
-            if let engine = try? await EngineDiscovery(settings: settings).find() { return print("Engine: \(engine)") }
+            if let engine = try await EngineDiscovery(settings: settings).existing() { return print("Engine: \(engine)") }
             print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
             try await EngineInstaller(folder: settings.dataFolders.engine).install()
             print("Engine: \(try await EngineDiscovery(settings: settings).find())")
