@@ -29,7 +29,9 @@ struct SupervisionTests {
                     try await StackControl(settings: settings).prepare([ServiceCatalogue[.qdrant]])
                 }
                 #expect(error?.description.contains("port \(port)") == true)
-                #expect(error?.description.contains("pid \(getpid())") == true)
+                // A child that another test is just starting shares our sockets until it has become its program, so it may be the one that is
+                // named. That the right process is named stands in Conformance, where nothing else runs.
+                #expect(error?.description.contains(#/ \(pid \d+\)/#) == true)
             }
         }
     }
