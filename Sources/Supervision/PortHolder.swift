@@ -21,7 +21,8 @@ public enum PortHolder {
     /// The process that listens on a port, as `name (pid N)`; `nil` when the system does not let us see it.
     public static func name(of port: Int) async -> String? {
         #if os(Linux)
-            guard let inode = listeningInode(port) else { return nil }
+            // The kernel hands the table out page by page, and a row can slip from one page to another while sockets come and go.
+            guard let inode = (0..<5).lazy.compactMap({ _ in listeningInode(port) }).first else { return nil }
             for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
                 guard let pid = Int32(entry) else { continue }
                 for descriptor in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
