@@ -21,16 +21,10 @@ public enum PortHolder {
     /// The process that listens on a port, as `name (pid N)`; `nil` when the system does not let us see it.
     public static func name(of port: Int) async -> String? {
         #if os(Linux)
-            // The kernel hands the table out page by page, and a row can slip from one page to another while sockets come and go.
-            guard let inode = (0..<5).lazy.compactMap({ _ in listeningInode(port) }).first else { return nil }
-            for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-                guard let pid = Int32(entry) else { continue }
-                for descriptor in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
-                where (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(descriptor)")) == "socket:[\(inode)]" {
-                    let name = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?.trimmingCharacters(
-                        in: .whitespacesAndNewlines)
-                    return "\(name ?? "a process") (pid \(pid))"
-                }
+            // The kernel hands its tables out page by page, and a row can slip from one to the next while sockets come and go: look again.
+            for _ in 0..<10 {
+                if let inode = listeningInode(port), let found = process(holding: inode) { return found }
+                try? await Task.sleep(for: .milliseconds(20))
             }
             return nil
         #else
@@ -41,6 +35,21 @@ public enum PortHolder {
             return "\(lines.first { $0.hasPrefix("c") }?.dropFirst() ?? "a process") (pid \(pid))"
         #endif
     }
+
+    #if os(Linux)
+        private static func process(holding inode: Substring) -> String? {
+            for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+                guard let pid = Int32(entry) else { continue }
+                for descriptor in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
+                where (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(descriptor)")) == "socket:[\(inode)]" {
+                    let name = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?
+                        .trimmingCharacters(in: .whitespacesAndNewlines)
+                    return "\(name ?? "a process") (pid \(pid))"
+                }
+            }
+            return nil
+        }
+    #endif
 
     /// The socket that listens on a port, from the kernel's tables (proc(5), `/proc/net/tcp`).
     private static func listeningInode(_ port: Int) -> Substring? {

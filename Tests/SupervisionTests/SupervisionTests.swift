@@ -28,7 +28,7 @@ struct SupervisionTests {
                     try await StackControl(settings: settings).prepare([ServiceCatalogue[.qdrant]])
                 }
                 #expect(error?.description.contains("port \(port)") == true)
-                #expect(error?.description.contains("pid \(getpid())") == true)
+                #expect(error?.description.contains("pid \(getpid())") == true, "\(error?.description ?? "nothing was refused")")
             }
         }
     }
