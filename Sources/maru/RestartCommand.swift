@@ -11,8 +11,8 @@ struct RestartCommand: AsyncParsableCommand {
 
     func run() async throws {
         let control = StackControl(settings: try await Settings.load())
-        try await control.restart(names)
-        try await control.waitUntilReady { _ in }
+        let ended = try await control.restart(names)
+        try await control.waitUntilReady(replacing: ended) { _ in }
         print("Ready again: \(names.map(\.rawValue).joined(separator: ", "))")
     }
 }
