@@ -106,7 +106,9 @@ let package = Package(
 
         // What tests share: a running service, scratch folders, settings.
         .target(
-            name: "TestSupport", dependencies: service + [hummingbirdTesting, systemPackage], path: "Tests/TestSupport",
+            name: "TestSupport",
+            dependencies: service + [hummingbirdTesting, systemPackage, asyncHTTPClient, product("NIOHTTP1", "swift-nio")],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("HouseTests", []),
         tests("SuiteTests", []),
