@@ -4,7 +4,9 @@ import PackageDescription
 // The floors of the house (docs/architecture.md): a module imports only from floors below its own. Tests/HouseTests holds the imports
 // in Sources/ to it.
 
-let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+/// Warnings are errors where changes are judged; a newer compiler that warns of more must not keep a user from building.
+let judged: [SwiftSetting] = Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)]
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")] + judged
 
 func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
 

@@ -1,7 +1,9 @@
 import Foundation
 import Inference
+import NIOHTTP1
 import ServiceKit
 import Suite
+import SuiteAPI
 import SystemPackage
 
 extension Checklist {

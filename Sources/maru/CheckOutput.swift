@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Operations
+import ServiceKit
 import Suite
 import Synchronization
 

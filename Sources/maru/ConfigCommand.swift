@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import ServiceKit
 import Suite
+import SystemPackage
 
 /// `maru config`.
 struct ConfigCommand: AsyncParsableCommand {

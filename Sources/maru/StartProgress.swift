@@ -1,4 +1,5 @@
 import Foundation
+import Suite
 import Supervision
 
 /// Shows how services come up: a line for each that is ready, and on a terminal a last line that tells what is waited for.
