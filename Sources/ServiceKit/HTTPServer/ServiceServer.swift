@@ -61,7 +61,7 @@ public struct ServiceServer: Sendable {
         let maxBody = settings[SettingKeys.maxBodyBytes]
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { [authorization] request, context in
-                let permit = route.access == .open ? nil : try admission.admit()
+                let permit = route.isAlwaysAdmitted ? nil : try admission.admit()
                 var context = context
                 context.maxUploadSize = maxBody
                 context.caller = try await authorization.authorize(request, for: route.access)
