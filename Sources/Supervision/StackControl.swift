@@ -47,8 +47,9 @@ public struct StackControl: Sendable {
 
     /// Starts a supervisor in a session of its own, so that it outlives this command and its terminal.
     ///
+    /// - Parameter arguments: flags for the supervisor besides those that name the services.
     /// - Throws: ``SupervisionError`` when it does not come up.
-    public func launch(_ services: [ServiceDescriptor], program: FilePath) async throws {
+    public func launch(_ services: [ServiceDescriptor], program: FilePath, arguments: [String]) async throws {
         let log = folders.logs.appending("supervisor.log").string
         guard
             FileManager.default.fileExists(atPath: log)
@@ -58,7 +59,7 @@ public struct StackControl: Sendable {
         try output.seekToEnd()
         let process = Process()
         process.executableURL = URL(filePath: program.string)
-        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")]
+        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")] + arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
