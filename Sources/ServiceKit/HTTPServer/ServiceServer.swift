@@ -143,6 +143,6 @@ public struct ServiceServer: Sendable {
         let isReady = health.status == .ok
         return .json(
             JSONValue.object(body), status: isReady ? .ok : .serviceUnavailable,
-            headers: isReady ? [:] : [.retryAfter: health.status == .loading ? "2" : "10"])
+            headers: isReady ? [:] : [.retryAfter: health.status == .loading ? "2" : "30"])
     }
 }
