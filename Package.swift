@@ -77,7 +77,9 @@ let package = Package(
                 product("NIOPosix", "swift-nio"),
             ]),
         // 5
-        module("Supervision", ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, subprocess, systemPackage]),
+        module(
+            "Supervision",
+            ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, subprocess, systemPackage, product("NIOPosix", "swift-nio")]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient]),
         module("Embedding", service + ["Inference", asyncHTTPClient]),
@@ -96,7 +98,7 @@ let package = Package(
         module(
             "ServiceKit",
             [
-                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient,
+                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
                 product("NIOPosix", "swift-nio"), product("NIOHTTP1", "swift-nio"), product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),
