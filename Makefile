@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:$(HOME)/.swiftly/bin:/opt/swift/usr/bin:/usr/local/swift/usr/bin
 
 SOURCES := Package.swift Sources Tests
-SCRIPTS := maru .ci/run $(wildcard scripts/*.sh Conformance/*.sh Benchmarks/*.sh Benchmarks/*/*.sh)
+SCRIPTS := maru .ci/run $(wildcard scripts/*.sh Tests/*.sh Conformance/*.sh Benchmarks/*.sh Benchmarks/*/*.sh)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -47,8 +47,7 @@ logs: ## follow the logs of all services
 
 test: ## build and run every test, the suites with real clients included
 	@scripts/bootstrap.sh test
-	swift build --build-tests
-	swift test --skip-build
+	Tests/run.sh
 	Conformance/run.sh
 
 install: build ## copy the program to PREFIX/bin (PREFIX=~/.local)

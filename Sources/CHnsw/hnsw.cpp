@@ -22,17 +22,6 @@ bool guarded(Work work) {
     return false;
 }
 
-class Filter : public hnswlib::BaseFilterFunctor {
-  public:
-    Filter(chnsw_filter function, void *context) : function(function), context(context) {}
-
-    bool operator()(hnswlib::labeltype label) override { return function(label, context); }
-
-  private:
-    chnsw_filter function;
-    void *context;
-};
-
 }  // namespace
 
 struct chnsw_index {
@@ -52,21 +41,7 @@ chnsw_index *chnsw_create(size_t dimension, size_t capacity, size_t m, size_t ef
     return index;
 }
 
-chnsw_index *chnsw_load(const char *path, size_t dimension) {
-    chnsw_index *index = nullptr;
-    guarded([&] {
-        auto made = std::make_unique<chnsw_index>(dimension);
-        made->graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(&made->space, std::string(path));
-        index = made.release();
-    });
-    return index;
-}
-
 void chnsw_free(chnsw_index *index) { delete index; }
-
-bool chnsw_save(chnsw_index *index, const char *path) {
-    return guarded([&] { index->graph->saveIndex(path); });
-}
 
 bool chnsw_add(chnsw_index *index, const float *vector, uint64_t label) {
     return guarded([&] {
@@ -80,12 +55,10 @@ bool chnsw_remove(chnsw_index *index, uint64_t label) {
     return guarded([&] { index->graph->markDelete(label); });
 }
 
-bool chnsw_search(chnsw_index *index, const float *query, size_t k, size_t ef, chnsw_filter filter, void *context, uint64_t *labels,
-                  float *scores, size_t *found) {
+bool chnsw_search(chnsw_index *index, const float *query, size_t k, size_t ef, uint64_t *labels, float *scores, size_t *found) {
     return guarded([&] {
         index->graph->setEf(ef > k ? ef : k);
-        Filter functor(filter, context);
-        auto nearest = index->graph->searchKnn(query, k, filter ? &functor : nullptr);
+        auto nearest = index->graph->searchKnn(query, k);
         *found = nearest.size();
         // The queue gives the farthest first.
         for (size_t position = nearest.size(); position-- > 0; nearest.pop()) {

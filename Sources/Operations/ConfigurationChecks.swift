@@ -14,8 +14,9 @@ extension Checklist {
             .absent(
                 "S22", .configuration, "Security settings", threshold: "RBAC, approvals, sandbox and rate limits on; a guest is refused",
                 command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'"),
-            .absent(
-                "S23", .configuration, "Last CI run", threshold: "green", command: "gh run list -L1 --json conclusion -q '.[0].conclusion'"),
+            Check(
+                "S23", .configuration, "Last CI run", threshold: "green, of this commit", command: ".ci/run && cat .build/ci-passed",
+                run: lastCIRun),
             Check(
                 "S24", .configuration, "Model and data paths", threshold: "every data folder and the models in use exist",
                 command: "ls -d \(folders.required.map(\.string).joined(separator: " ")) \(settings.modelsFolder)/*.gguf", run: paths),
@@ -37,6 +38,24 @@ extension Checklist {
                 "C04", .configuration, "Engine", threshold: "known build; every known advisory has its mitigation in force",
                 command: "maru engine show", run: engine),
         ]
+    }
+
+    /// `.ci/run` leaves the commit that it found green, so that the check needs no network.
+    private static func lastCIRun(_ context: CheckContext) async -> Finding {
+        let folder = context.settings.home
+        guard let head = await context.program("git", "rev-parse", "HEAD", folder: folder), head.succeeded else {
+            return .skip("\(folder) is not a git checkout")
+        }
+        guard let record = try? String(contentsOfFile: folder.appending(".build/ci-passed").string, encoding: .utf8) else {
+            return .skip("no run is recorded in this checkout; make one with: .ci/run")
+        }
+        let green = record.prefix { !$0.isWhitespace }
+        guard head.output == green else {
+            return Finding(
+                .warn, value: String(green.prefix(12)), reason: "the last green run was of another commit; run again: .ci/run",
+                evidence: "HEAD \(head.output)\ngreen \(record)")
+        }
+        return Finding(.pass, value: String(green.prefix(12)), evidence: record)
     }
 
     private static func paths(_ context: CheckContext) async throws -> Finding {

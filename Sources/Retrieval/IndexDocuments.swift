@@ -39,7 +39,7 @@ actor IndexDocuments {
             try Task.checkCancellation()
             do {
                 let data = try Data(contentsOf: URL(filePath: file.path.string))
-                let hash = SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                let hash = contentHash(data)
                 if known[file.path.string] == hash {
                     unchanged += 1
                     continue
@@ -63,6 +63,16 @@ actor IndexDocuments {
             indexed: indexed,
             unchanged: unchanged, removed: gone.count, failed: failed, seconds: (start.duration(to: .now).seconds * 1_000).rounded() / 1_000
         )
+    }
+
+    /// What a document is recognised by: its bytes, and all that decides what is made of them. Another model or other passages make
+    /// every document a changed one.
+    private func contentHash(_ data: Data) -> String {
+        let recipe: [any SettingDescription] = [SettingKeys.embeddingModel, SettingKeys.ragChunkSize, SettingKeys.ragChunkOverlap]
+        var hash = SHA256()
+        hash.update(data: Data(recipe.map { settings.resolved($0).text }.joined(separator: " ").utf8))
+        hash.update(data: data)
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {

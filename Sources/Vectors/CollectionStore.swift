@@ -11,7 +11,6 @@ actor CollectionStore {
     private let logger: Logger
     private var open: [String: Collection] = [:]
     private(set) var broken: [String: String] = [:]
-    private var aliases: [String: String] = [:]
 
     init(folder: FilePath, logger: Logger) {
         self.folder = folder
@@ -41,7 +40,7 @@ actor CollectionStore {
 
     /// - Throws: 404 as Qdrant words it; 503 for one that is damaged.
     func collection(_ name: String) throws -> Collection {
-        if let found = open[aliases[name] ?? name] { return found }
+        if let found = open[name] { return found }
         if let reason = broken[name] {
             throw ServiceError(.serviceUnavailable, code: "damaged_collection", "Collection `\(name)` cannot be opened: \(reason)")
         }
@@ -51,7 +50,7 @@ actor CollectionStore {
     /// - Throws: 409 when there is one of this name, 400 for a name that cannot be one.
     func create(_ name: String, _ config: CollectionConfig) throws {
         try Self.check(name)
-        guard open[name] == nil, broken[name] == nil, aliases[name] == nil else {
+        guard open[name] == nil, broken[name] == nil else {
             throw ServiceError.conflict("Wrong input: Collection `\(name)` already exists!", code: "collection_exists")
         }
         open[name] = try Collection(name: name, folder: path(name), creating: config)
@@ -64,7 +63,6 @@ actor CollectionStore {
             try FileManager.default.removeItem(atPath: path(name).string)
             return true
         }
-        aliases = aliases.filter { $0.value != name }
         try collection.close()
         try FileManager.default.removeItem(atPath: collection.folder.string)
         return true

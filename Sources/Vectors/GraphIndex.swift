@@ -1,7 +1,6 @@
 import CHnsw
 import HTTPTypes
 import ServiceKit
-import SystemPackage
 
 /// The graph over a collection's vectors. A cache: everything in it can be built again from the points.
 ///
@@ -23,17 +22,7 @@ final class GraphIndex {
         self.handle = handle
     }
 
-    /// Loads a saved graph.
-    init?(path: FilePath, dimension: Int) {
-        guard let handle = chnsw_load(path.string, dimension) else { return nil }
-        self.handle = handle
-    }
-
     deinit { chnsw_free(handle) }
-
-    func save(_ path: FilePath) throws {
-        guard chnsw_save(handle, path.string) else { throw Self.lastError() }
-    }
 
     func add(_ vector: UnsafePointer<Float>, slot: Int) throws {
         guard chnsw_add(handle, vector, UInt64(slot)) else { throw Self.lastError() }
@@ -47,7 +36,7 @@ final class GraphIndex {
         var labels = [UInt64](repeating: 0, count: limit)
         var scores = [Float](repeating: 0, count: limit)
         var found = 0
-        guard chnsw_search(handle, query, limit, max(Self.effortOfSearching, limit * 2), nil, nil, &labels, &scores, &found) else {
+        guard chnsw_search(handle, query, limit, max(Self.effortOfSearching, limit * 2), &labels, &scores, &found) else {
             throw Self.lastError()
         }
         return (0..<found).map { (Int(labels[$0]), scores[$0]) }

@@ -40,8 +40,8 @@ struct AskCommand: AsyncParsableCommand {
                 FileHandle.standardOutput.write(Data(part.utf8))
                 shown += part
             case .done(let answer):
-                // Citations are settled at the end; where that changed the text, the last word counts.
-                if answer.answer != shown { print((shown.isEmpty ? "" : "\n→ ") + answer.answer) } else { print("") }
+                // Citations are settled at the end: what that adds is shown, and the whole again where it changed what was said.
+                print(answer.answer.hasPrefix(shown) ? answer.answer.dropFirst(shown.count) : "\n→ " + answer.answer)
                 printSources(answer)
             }
         }

@@ -46,6 +46,7 @@ struct UpCommand: AsyncParsableCommand {
             )
         }
         print("\nThe administrator's key is in \(KeyFile.admin(settings.dataFolders).path).")
+        guard services.contains(where: { $0.id == .rag }) else { return }
         print("Next: maru index documents/ && maru ask \"Python으로 파일은 어떻게 읽나요?\"")
     }
 }

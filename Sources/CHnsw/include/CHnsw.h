@@ -14,18 +14,10 @@ extern "C" {
 
 typedef struct chnsw_index chnsw_index;
 
-/// Whether a label may be among the results.
-typedef bool (*chnsw_filter)(uint64_t label, void *context);
-
 /// Makes an index of vectors that are compared by their inner product. NULL when memory is short.
 chnsw_index *chnsw_create(size_t dimension, size_t capacity, size_t m, size_t ef_construction);
 
-/// Loads a saved index; NULL when the file is not one.
-chnsw_index *chnsw_load(const char *path, size_t dimension);
-
 void chnsw_free(chnsw_index *index);
-
-bool chnsw_save(chnsw_index *index, const char *path);
 
 /// Adds a vector or replaces the one with the same label; grows as needed.
 bool chnsw_add(chnsw_index *index, const float *vector, uint64_t label);
@@ -36,8 +28,7 @@ bool chnsw_remove(chnsw_index *index, uint64_t label);
 /// Finds the nearest vectors, best first.
 ///
 /// labels and scores have room for k; found says how many there are. A score is the inner product.
-bool chnsw_search(chnsw_index *index, const float *query, size_t k, size_t ef, chnsw_filter filter, void *context, uint64_t *labels,
-                  float *scores, size_t *found);
+bool chnsw_search(chnsw_index *index, const float *query, size_t k, size_t ef, uint64_t *labels, float *scores, size_t *found);
 
 const char *chnsw_last_error(void);
 
