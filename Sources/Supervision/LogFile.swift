@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 import SystemPackage
 
 /// A log that a child's output is appended to; past a size it is set aside, and the oldest part goes.
@@ -8,6 +9,8 @@ actor LogFile {
     /// Parts that are kept besides the current one.
     static let parts = 5
 
+    private let executor = BlockingExecutor("supervisor.log")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private let path: FilePath
     private let partSize: Int
     private var file: FileDescriptor?

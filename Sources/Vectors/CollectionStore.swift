@@ -7,6 +7,8 @@ import SystemPackage
 
 /// All collections below `DATA_DIR/vectors`, each in a folder of its own. One that cannot be opened is reported and holds up no other.
 actor CollectionStore {
+    private let executor = BlockingExecutor("vectors.store")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private let folder: FilePath
     private let logger: Logger
     private var open: [String: Collection] = [:]

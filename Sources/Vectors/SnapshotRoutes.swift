@@ -20,7 +20,7 @@ struct SnapshotRoutes {
                     let folder = try await service.ready().snapshotFolder(try context.collectionName())
                     let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { $0.hasSuffix(".snapshot") }
                         .sorted()
-                    return JSONValue.array(try names.map { try Self.describe(folder.appending($0)) })
+                    return JSONValue.array(try await offPool { try names.map { try Self.describe(folder.appending($0)) } })
                 }
             },
             Route(.post, path, "Makes a snapshot.", access: .role(.developer)) { _, context in
@@ -32,14 +32,14 @@ struct SnapshotRoutes {
                     defer { try? FileManager.default.removeItem(atPath: draft.string) }
                     try await store.collection(name).snapshot(to: draft)
                     try FileManager.default.moveItem(atPath: draft.string, toPath: file.string)
-                    return try Self.describe(file)
+                    return try await offPool { try Self.describe(file) }
                 }
             },
             Route(.get, path + "/{snapshot}", "Downloads a snapshot.") { _, context in
                 let file = try await file(context)
+                let data = try await offPool { try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe) }
                 return Response(
-                    status: .ok, headers: [.contentType: "application/octet-stream"],
-                    body: .init(byteBuffer: ByteBuffer(data: try Data(contentsOf: URL(filePath: file.string)))))
+                    status: .ok, headers: [.contentType: "application/octet-stream"], body: .init(byteBuffer: ByteBuffer(data: data)))
             },
             Route(.delete, path + "/{snapshot}", "Removes a snapshot.", access: .role(.developer)) { _, context in
                 try await QdrantReply.of {

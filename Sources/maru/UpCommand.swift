@@ -22,14 +22,20 @@ struct UpCommand: AsyncParsableCommand {
         let settings = try await given.load()
         let services = try selection.services()
         let control = StackControl(settings: settings)
-        if control.state == nil {
+        if let state = control.state {
+            let missing = services.map(\.id).filter { id in !state.children.contains { $0.service == id } }
+            guard missing.isEmpty else {
+                throw CommandError(
+                    "The stack runs already, without \(missing.map(\.rawValue).joined(separator: ", ")). Stop it with maru down, then start it anew."
+                )
+            }
+            print("The stack runs already.")
+        } else {
             try await control.prepare(services)
             _ = try KeyFile.service(settings.dataFolders).readOrCreate()
             _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
             if foreground { return try await SuperviseCommand.supervise(services, settings: settings) }
             try await control.launch(services, program: Composition.program, arguments: given.arguments)
-        } else {
-            print("The stack runs already.")
         }
         guard wait else { return }
         let progress = StartProgress()
