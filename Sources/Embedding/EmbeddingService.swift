@@ -22,20 +22,17 @@ public struct EmbeddingService: SuiteService {
         store = ModelStore(settings: settings)
         let model = try await store.file(for: .embedding)
         let engine = try await EngineDiscovery(settings: settings).find()
-        // Encoders read a text in one go, so batch and context are the model's whole length. More would only take memory.
-        let limit = min(model.header.contextLength ?? 512, 512)
-        let threads = await Machine.current().threads(settings[SettingKeys.embeddingThreads])
-        let configuration = EngineConfiguration(
-            use: .embedding, model: model.path, alias: model.name, context: limit, batch: limit, threads: threads)
+        let share = try await store.plan(for: await Machine.current().seen(by: engine)).share(.embedding)
+        let configuration = EngineConfiguration.embedding(model.path, share: share)
         process = EngineProcess(
             name: id.rawValue, configuration: configuration, engine: engine, runFolder: settings.dataFolders.run, logger: logger)
         embedder = Embedder(
-            engine: EmbeddingEngine(process: process, name: id.rawValue), profile: .of(model.name), tokenLimit: limit,
+            engine: EmbeddingEngine(process: process, name: id.rawValue), profile: .of(model.name), tokenLimit: configuration.context,
             maxTexts: settings[SettingKeys.embeddingMaxTexts], maxChars: settings[SettingKeys.embeddingMaxChars],
             isNormalizing: settings[SettingKeys.embeddingNormalize])
         vectors = clients.vectors
         batchSize = settings[SettingKeys.embeddingBatchSize]
-        self.threads = threads
+        threads = configuration.threads
         self.model = model
     }
 

@@ -15,13 +15,16 @@ public struct InferenceService: SuiteService {
 
     /// Chooses model and engine as the settings say.
     ///
-    /// - Throws: when there is no engine, or the model is missing or damaged; both name the command that helps.
+    /// - Throws: when there is no engine, the model is missing or damaged, or the machine cannot hold it; the error names what helps.
     public init(_ id: ServiceID, settings: Settings, logger: Logger) async throws {
         let role: ModelRole = id == .inferenceCode ? .code : .chat
-        let model = try await ModelStore(settings: settings).file(for: role)
+        let store = ModelStore(settings: settings)
+        let model = try await store.file(for: role)
         let found = try await EngineDiscovery(settings: settings).find()
-        let configuration = EngineConfiguration.chat(
-            model.path, alias: model.name, settings: settings, machine: await Machine.current(), trainedContext: model.header.contextLength)
+        let plan = await store.plan(for: await Machine.current().seen(by: found))
+        for line in plan.notes { logger.info("memory plan", metadata: ["note": "\(line)"]) }
+        for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }
+        let configuration = EngineConfiguration.chat(model.path, share: try plan.share(role), settings: settings)
         self.init(
             id, model: model, engine: found,
             process: EngineProcess(
@@ -42,6 +45,7 @@ public struct InferenceService: SuiteService {
     public func health() async -> Health {
         let facts: [String: JSONValue] = [
             "model": .string(model.name), "context": .integer(Int64(engine.configuration.context)),
+            "gpu_layers": .integer(Int64(engine.configuration.gpuLayers)),
             "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
             "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
         ]

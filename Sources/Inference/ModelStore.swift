@@ -28,7 +28,7 @@ public struct ModelStore: Sendable {
     }
 
     public let folder: FilePath
-    private let settings: Settings
+    let settings: Settings
 
     public init(settings: Settings) {
         self.settings = settings
