@@ -2,7 +2,7 @@ import Suite
 import SystemPackage
 
 /// How an engine is run: with which model, and within which bounds.
-public struct EngineConfiguration: Sendable {
+public struct EngineConfiguration: Sendable, Equatable {
     public enum Use: Sendable { case chat, embedding }
 
     public let use: Use

@@ -12,6 +12,7 @@ public struct InferenceService: SuiteService {
     let engine: EngineProcess
     let model: ModelFile
     private let engineFacts: Engine
+    private let configuration: EngineConfiguration
 
     /// Chooses model and engine as the settings say.
     ///
@@ -26,15 +27,16 @@ public struct InferenceService: SuiteService {
         for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }
         let configuration = EngineConfiguration.chat(model.path, share: try plan.share(role), settings: settings)
         self.init(
-            id, model: model, engine: found,
+            id, model: model, engine: found, configuration: configuration,
             process: EngineProcess(
                 name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger))
     }
 
-    init(_ id: ServiceID, model: ModelFile, engine: Engine, process: EngineProcess) {
+    init(_ id: ServiceID, model: ModelFile, engine: Engine, configuration: EngineConfiguration, process: EngineProcess) {
         self.id = id
         self.model = model
         engineFacts = engine
+        self.configuration = configuration
         self.engine = process
     }
 
@@ -44,8 +46,8 @@ public struct InferenceService: SuiteService {
 
     public func health() async -> Health {
         let facts: [String: JSONValue] = [
-            "model": .string(model.name), "context": .integer(Int64(engine.configuration.context)),
-            "gpu_layers": .integer(Int64(engine.configuration.gpuLayers)),
+            "model": .string(model.name), "context": .integer(Int64(configuration.context)),
+            "gpu_layers": .integer(Int64(configuration.gpuLayers)),
             "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
             "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
         ]
@@ -58,7 +60,7 @@ public struct InferenceService: SuiteService {
     }
 
     /// What one request may ask of the model.
-    var bounds: RequestFields.Bounds { .init(context: engine.configuration.context, choices: engine.configuration.parallel) }
+    var bounds: RequestFields.Bounds { .init(context: configuration.context, choices: configuration.parallel) }
 
     /// The engine, if it can be asked now.
     ///

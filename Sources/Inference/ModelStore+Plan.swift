@@ -5,11 +5,15 @@ import SystemPackage
 extension ModelStore {
     /// The memory plan of all models in use. A model whose file is not there yet counts as the catalogue describes it; one that nobody
     /// knows cannot be planned and is left out.
-    public func plan(for machine: Machine) async -> MemoryPlan {
+    ///
+    /// - Parameter embedding: takes the place of the embedding model that the settings name.
+    public func plan(for machine: Machine, embedding: CatalogueModel? = nil) async -> MemoryPlan {
         var demands: [MemoryPlan.Demand] = []
         for role in ModelRole.allCases {
-            let (name, file) = await chosen(for: role)
-            let header = try? await self.file(for: role).header
+            let other = role == .embedding ? embedding : nil
+            var (name, file) = await chosen(for: role)
+            if let other { (name, file) = (other.name, other.file) }
+            let header = try? await self.file(name, file, for: role).header
             guard let shape = header.map(ModelShape.init) ?? ModelCatalogue.named(name)?.shape else { continue }
             demands.append(demand(role, name, file, shape, machine))
         }
