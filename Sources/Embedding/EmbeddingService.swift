@@ -9,38 +9,41 @@ import SuiteAPI
 public struct EmbeddingService: SuiteService {
     public let id = ServiceID.embedding
     public let errorShape = ErrorShape.detail
-    let model: ModelFile
-    let embedder: Embedder
-    let vectors: VectorStoreClient
-    let store: ModelStore
-    private let process: EngineProcess
+    let models: ModelSwitch
+    let timeout: Duration
+    let process: EngineProcess
     private let batchSize: Int
-    private let threads: Int
+    private let isNormalizing: Bool
 
-    /// - Throws: when the engine or the model is missing or damaged; the error names the command that helps.
+    /// - Throws: when the engine or the model is missing or damaged, or the machine cannot hold it; the error names what helps.
     public init(settings: Settings, clients: SuiteClients, logger: Logger) async throws {
-        store = ModelStore(settings: settings)
-        let model = try await store.file(for: .embedding)
+        let store = ModelStore(settings: settings)
+        let file = try await store.file(for: .embedding)
         let engine = try await EngineDiscovery(settings: settings).find()
-        // Encoders read a text in one go, so batch and context are the model's whole length. More would only take memory.
-        let limit = min(model.header.contextLength ?? 512, 512)
-        let threads = await Machine.current().threads(settings[SettingKeys.embeddingThreads])
-        let configuration = EngineConfiguration(
-            use: .embedding, model: model.path, alias: model.name, context: limit, batch: limit, threads: threads)
-        process = EngineProcess(
-            name: id.rawValue, configuration: configuration, engine: engine, runFolder: settings.dataFolders.run, logger: logger)
-        embedder = Embedder(
-            engine: EmbeddingEngine(process: process, name: id.rawValue), profile: .of(model.name), tokenLimit: limit,
-            maxTexts: settings[SettingKeys.embeddingMaxTexts], maxChars: settings[SettingKeys.embeddingMaxChars],
-            isNormalizing: settings[SettingKeys.embeddingNormalize])
-        vectors = clients.vectors
-        batchSize = settings[SettingKeys.embeddingBatchSize]
-        self.threads = threads
-        self.model = model
+        let machine = await Machine.current().seen(by: engine)
+        let share = try await store.plan(for: machine).share(.embedding)
+        let process = EngineProcess(
+            name: id.rawValue, configuration: .embedding(file.path, share: share), engine: engine, runFolder: settings.dataFolders.run,
+            logger: logger)
+        let bounds = Embedder.Bounds(
+            texts: settings[SettingKeys.embeddingMaxTexts], characters: settings[SettingKeys.embeddingMaxChars],
+            batch: settings[SettingKeys.embeddingBatchSize])
+        let isNormalizing = settings[SettingKeys.embeddingNormalize]
+        let active: @Sendable (ModelFile, MemoryPlan.Share) -> ActiveModel = { [id] file, share in
+            ActiveModel(file, share: share, on: process, service: id.rawValue, bounds: bounds, isNormalizing: isNormalizing)
+        }
+        models = ModelSwitch(
+            active(file, share), store: store, machine: machine, liveCollections: { try await clients.vectors.collections() },
+            activate: { file, share in
+                let next = active(file, share)
+                await process.run(next.configuration)
+                return next
+            })
+        self.process = process
+        self.isNormalizing = isNormalizing
+        timeout = .seconds(settings[SettingKeys.requestTimeout])
+        batchSize = bounds.batch
     }
-
-    /// Components of a vector.
-    var dimension: Int { model.header.embeddingLength ?? 0 }
 
     public var companions: [any Service] { [process] }
 
@@ -48,10 +51,11 @@ public struct EmbeddingService: SuiteService {
 
     public func health() async -> Health {
         let state = await process.state
+        let model = await models.active
         var facts: [String: JSONValue] = [
-            "model": .string(model.name), "dim": .integer(Int64(dimension)), "batch_size": .integer(Int64(batchSize)),
-            "normalize": .bool(embedder.isNormalizing), "threads": .integer(Int64(threads)), "loading": .bool(state == .starting),
-            "error": .null,
+            "model": .string(model.name), "dim": .integer(Int64(model.dimension)), "batch_size": .integer(Int64(batchSize)),
+            "normalize": .bool(isNormalizing), "threads": .integer(Int64(model.configuration.threads)),
+            "loading": .bool(state == .starting), "error": .null,
         ]
         switch state {
         case .ready: return Health(.ok, facts: facts)

@@ -73,7 +73,7 @@ struct OpenAIEmbeddingResponse: Encodable, Sendable {
             Item(index: index, vector: format == "base64" ? .base64(Self.base64(vector)) : .numbers(vector))
         }
         self.model = model
-        usage = Usage(prompt: result.tokens)
+        usage = Usage(prompt: result.tokens ?? 0)
     }
 
     static func base64(_ vector: [Float]) -> String {

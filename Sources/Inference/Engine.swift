@@ -15,6 +15,8 @@ public struct Engine: Sendable, CustomStringConvertible {
     public let build: Int?
     /// What `--help` printed: the flags it knows differ between builds.
     let help: String
+    /// Whether it can use the machine's GPU.
+    public let usesGPU: Bool
 
     public var description: String { "\(path) (\(origin.rawValue)), build \(build.map(String.init) ?? "unknown")" }
 
@@ -63,7 +65,9 @@ public struct EngineDiscovery: Sendable {
     private func probe(_ path: FilePath, _ origin: Engine.Origin) async throws -> Engine {
         let version = try await output(of: path, "--version")
         let build = version.firstMatch(of: #/version:\s*b?(\d+)/#).flatMap { Int($0.1) }
-        let engine = Engine(path: path, origin: origin, build: build, help: try await output(of: path, "--help"))
+        let help = try await output(of: path, "--help")
+        let engine = Engine(
+            path: path, origin: origin, build: build, help: help, usesGPU: await usesGPU(path, version: version, help: help))
         guard engine.knows("--model"), engine.knows("--api-key-file") else {
             throw NoEngine(
                 description:
@@ -71,6 +75,17 @@ public struct EngineDiscovery: Sendable {
                     + "--model and --api-key-file. Set LLAMA_SERVER to another one.")
         }
         return engine
+    }
+
+    /// The managed engine's package for Linux computes on the CPU. Others list the devices they were built for; those that cannot are old,
+    /// and are believed to be able.
+    private func usesGPU(_ path: FilePath, version: String, help: String) async -> Bool {
+        guard await Machine.current().hasGPU else { return false }
+        #if os(Linux)
+            if version.contains("xllamacpp") { return false }
+        #endif
+        guard help.contains("--list-devices"), let devices = try? await output(of: path, "--list-devices") else { return true }
+        return devices.contains(#/(?m)^\s+\w+: .*MiB/#)
     }
 
     private func output(of path: FilePath, _ argument: String) async throws -> String {

@@ -2,7 +2,7 @@ import Suite
 import SystemPackage
 
 /// How an engine is run: with which model, and within which bounds.
-public struct EngineConfiguration: Sendable {
+public struct EngineConfiguration: Sendable, Equatable {
     public enum Use: Sendable { case chat, embedding }
 
     public let use: Use
@@ -49,14 +49,17 @@ public struct EngineConfiguration: Sendable {
 }
 
 extension EngineConfiguration {
-    /// The engine of a chat or code model, as the settings say and the machine allows.
-    public static func chat(_ model: FilePath, alias: String, settings: Settings, machine: Machine, trainedContext: Int?)
-        -> EngineConfiguration
-    {
+    /// The engine of a chat or code model, as the settings say and the memory plan allows.
+    public static func chat(_ model: FilePath, share: MemoryPlan.Share, settings: Settings) -> EngineConfiguration {
         EngineConfiguration(
-            use: .chat, model: model, alias: alias, context: min(settings[SettingKeys.llamaContext], trainedContext ?? .max),
-            batch: settings[SettingKeys.llamaBatch], parallel: settings[SettingKeys.llamaParallel],
-            gpuLayers: machine.hasGPU ? settings[SettingKeys.gpuLayers] : 0,
-            threads: machine.threads(settings[SettingKeys.llamaThreads]))
+            use: .chat, model: model, alias: share.model, context: share.context, batch: settings[SettingKeys.llamaBatch],
+            parallel: settings[SettingKeys.llamaParallel], gpuLayers: share.gpuLayers, threads: share.threads)
+    }
+
+    /// The engine of an embedding model. Encoders read a text in one go, so batch and context are the same.
+    public static func embedding(_ model: FilePath, share: MemoryPlan.Share) -> EngineConfiguration {
+        EngineConfiguration(
+            use: .embedding, model: model, alias: share.model, context: share.context, batch: share.context, gpuLayers: share.gpuLayers,
+            threads: share.threads)
     }
 }

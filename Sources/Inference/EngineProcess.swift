@@ -28,13 +28,17 @@ public enum EngineState: Sendable, Equatable {
 /// It listens on a random port of the loopback interface and answers nobody without its random key.
 public actor EngineProcess: Service {
     private let name: String
-    let configuration: EngineConfiguration
+    private var configuration: EngineConfiguration
     private let engine: Engine
     private let runFolder: FilePath
     private let logger: Logger
     public private(set) var state = EngineState.stopped
     private var lastLines: [String] = []
     private var readySince: ContinuousClock.Instant?
+    /// How often the configuration was exchanged.
+    private var exchanges = 0
+    /// Ends the life of one engine, or the wait for the next.
+    private var endStage: (@Sendable () -> Void)?
 
     /// - Parameters:
     ///   - name: the owning service's name; the process is recorded as `NAME.engine.pid` in the folder.
@@ -51,6 +55,20 @@ public actor EngineProcess: Service {
     public func endpoint() -> EngineEndpoint? {
         guard case .ready(let endpoint) = state else { return nil }
         return endpoint
+    }
+
+    /// Where the engine is reached, if it is ready with this configuration.
+    public func endpoint(of configuration: EngineConfiguration) -> EngineEndpoint? {
+        configuration == self.configuration ? endpoint() : nil
+    }
+
+    /// Runs another model, or the same in another way, in place of the one before. Who asks the engine meanwhile is told that it is loading.
+    public func run(_ next: EngineConfiguration) {
+        guard next != configuration else { return }
+        configuration = next
+        exchanges += 1
+        if state != .stopped { state = .starting }
+        endStage?()
     }
 
     /// Runs until graceful shutdown.
@@ -71,21 +89,38 @@ public actor EngineProcess: Service {
             state = .starting
             readySince = nil
             lastLines = []
-            let ending = await runOnce(record)
+            let (running, exchange) = (configuration, exchanges)
+            let ending = await during { await self.runOnce(running, record) }
             guard !Task.isCancelled else { return }
+            guard exchange == exchanges else {
+                backoff = RestartBackoff()
+                continue
+            }
             // Loading is not running: a model that takes minutes to load and then crashes is not tried without pause.
             let wait = backoff.wait(afterRunning: readySince?.duration(to: .now) ?? .zero)
             let reason = "\(engine.path) \(ending)" + (lastLines.isEmpty ? "" : ": " + lastLines.suffix(5).joined(separator: " | "))
             logger.error("the engine ended", metadata: ["reason": "\(reason)", "retry_in_s": "\(wait.seconds)"])
             state = .failing(reason: reason, retryIn: wait)
-            try? await Task.sleep(for: wait)
+            await during { try? await Task.sleep(for: wait) }
+        }
+    }
+
+    /// Does work that ends early when the engine is to stop or to run something else.
+    private func during<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value {
+        let task = Task { await work() }
+        endStage = { task.cancel() }
+        defer { endStage = nil }
+        return await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
         }
     }
 
     /// One life of the engine.
     ///
     /// - Returns: how it ended, in words.
-    private func runOnce(_ record: ProcessRecord) async -> String {
+    private func runOnce(_ configuration: EngineConfiguration, _ record: ProcessRecord) async -> String {
         do {
             let endpoint = EngineEndpoint(
                 baseURL: "http://127.0.0.1:\(try await Self.freePort())", key: RequestScope.makeID() + RequestScope.makeID())
@@ -103,7 +138,7 @@ public actor EngineProcess: Service {
                 platformOptions: options, input: .none, output: .discarded, error: .sequence
             ) { execution in
                 if let identity = ProcessIdentity(pid: execution.processIdentifier.value) { try record.write(identity) }
-                let readiness = Task { await self.waitUntilReady(endpoint) }
+                let readiness = Task { await self.waitUntilReady(endpoint, configuration) }
                 defer { readiness.cancel() }
                 for try await line in execution.standardError.strings() { self.note(line) }
             }
@@ -115,11 +150,11 @@ public actor EngineProcess: Service {
         }
     }
 
-    private func waitUntilReady(_ endpoint: EngineEndpoint) async {
+    private func waitUntilReady(_ endpoint: EngineEndpoint, _ configuration: EngineConfiguration) async {
         let client = ServiceClient(name: name, baseURL: endpoint.baseURL, key: endpoint.key, timeout: .seconds(2))
         while !Task.isCancelled {
             if (try? await client.bytes(.GET, "/health")) != nil {
-                guard !Task.isCancelled else { return }
+                guard !Task.isCancelled, configuration == self.configuration else { return }
                 state = .ready(endpoint)
                 readySince = .now
                 logger.info("the model is loaded", metadata: ["model": "\(configuration.model)", "engine_build": "\(engine.build ?? 0)"])

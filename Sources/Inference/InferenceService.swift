@@ -12,26 +12,31 @@ public struct InferenceService: SuiteService {
     let engine: EngineProcess
     let model: ModelFile
     private let engineFacts: Engine
+    private let configuration: EngineConfiguration
 
     /// Chooses model and engine as the settings say.
     ///
-    /// - Throws: when there is no engine, or the model is missing or damaged; both name the command that helps.
+    /// - Throws: when there is no engine, the model is missing or damaged, or the machine cannot hold it; the error names what helps.
     public init(_ id: ServiceID, settings: Settings, logger: Logger) async throws {
         let role: ModelRole = id == .inferenceCode ? .code : .chat
-        let model = try await ModelStore(settings: settings).file(for: role)
+        let store = ModelStore(settings: settings)
+        let model = try await store.file(for: role)
         let found = try await EngineDiscovery(settings: settings).find()
-        let configuration = EngineConfiguration.chat(
-            model.path, alias: model.name, settings: settings, machine: await Machine.current(), trainedContext: model.header.contextLength)
+        let plan = await store.plan(for: await Machine.current().seen(by: found))
+        for line in plan.notes { logger.info("memory plan", metadata: ["note": "\(line)"]) }
+        for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }
+        let configuration = EngineConfiguration.chat(model.path, share: try plan.share(role), settings: settings)
         self.init(
-            id, model: model, engine: found,
+            id, model: model, engine: found, configuration: configuration,
             process: EngineProcess(
                 name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger))
     }
 
-    init(_ id: ServiceID, model: ModelFile, engine: Engine, process: EngineProcess) {
+    init(_ id: ServiceID, model: ModelFile, engine: Engine, configuration: EngineConfiguration, process: EngineProcess) {
         self.id = id
         self.model = model
         engineFacts = engine
+        self.configuration = configuration
         self.engine = process
     }
 
@@ -41,7 +46,8 @@ public struct InferenceService: SuiteService {
 
     public func health() async -> Health {
         let facts: [String: JSONValue] = [
-            "model": .string(model.name), "context": .integer(Int64(engine.configuration.context)),
+            "model": .string(model.name), "context": .integer(Int64(configuration.context)),
+            "gpu_layers": .integer(Int64(configuration.gpuLayers)),
             "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
             "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
         ]
@@ -54,7 +60,7 @@ public struct InferenceService: SuiteService {
     }
 
     /// What one request may ask of the model.
-    var bounds: RequestFields.Bounds { .init(context: engine.configuration.context, choices: engine.configuration.parallel) }
+    var bounds: RequestFields.Bounds { .init(context: configuration.context, choices: configuration.parallel) }
 
     /// The engine, if it can be asked now.
     ///

@@ -28,7 +28,7 @@ public struct ModelStore: Sendable {
     }
 
     public let folder: FilePath
-    private let settings: Settings
+    let settings: Settings
 
     public init(settings: Settings) {
         self.settings = settings
@@ -54,21 +54,36 @@ public struct ModelStore: Sendable {
     /// - Throws: ``ModelUnavailable`` when it is not there, naming the command that fetches it.
     public func path(for role: ModelRole) async throws -> FilePath {
         let (name, file) = await chosen(for: role)
-        let path = FilePath(file).isAbsolute ? FilePath(file) : folder.appending(file)
-        guard FileManager.default.fileExists(atPath: path.string) else {
-            throw ModelUnavailable(description: "The \(role.rawValue) model \(path) is missing. Fetch it with: maru models pull \(name)")
-        }
-        return path
+        return try path(of: name, file, for: role)
     }
 
     /// The model for a role, its structure checked.
     ///
     /// - Throws: ``ModelUnavailable`` when it is missing or damaged.
     public func file(for role: ModelRole) async throws -> ModelFile {
-        let path = try await path(for: role)
+        let (name, file) = await chosen(for: role)
+        return try await self.file(name, file, for: role)
+    }
+
+    /// A model of the catalogue, its structure checked.
+    ///
+    /// - Throws: ``ModelUnavailable`` when it is missing or damaged.
+    public func file(_ model: CatalogueModel, for role: ModelRole) async throws -> ModelFile {
+        try await file(model.name, model.file, for: role)
+    }
+
+    func file(_ name: String, _ file: String, for role: ModelRole) async throws -> ModelFile {
+        let path = try path(of: name, file, for: role)
         let changed = (try FileManager.default.attributesOfItem(atPath: path.string)[.modificationDate] as? Date) ?? .distantPast
-        return ModelFile(
-            name: await chosen(for: role).name, path: path, header: try header(of: path), created: Int(changed.timeIntervalSince1970))
+        return ModelFile(name: name, path: path, header: try header(of: path), created: Int(changed.timeIntervalSince1970))
+    }
+
+    private func path(of name: String, _ file: String, for role: ModelRole) throws -> FilePath {
+        let path = FilePath(file).isAbsolute ? FilePath(file) : folder.appending(file)
+        guard FileManager.default.fileExists(atPath: path.string) else {
+            throw ModelUnavailable(description: "The \(role.rawValue) model \(path) is missing. Fetch it with: maru models pull \(name)")
+        }
+        return path
     }
 
     /// Checks a file's structure, size and, where one is pinned, its SHA-256. A checksum that was found right is remembered until the

@@ -80,12 +80,9 @@ actor IndexDocuments {
         let limit = try await embedding.tokenCounts([]).limit
         let splitter = Splitter(
             limit: min(settings[SettingKeys.ragChunkSize], limit), overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4)
-        ) { [embedding] texts in
-            var counts: [Int] = []
-            for start in stride(from: 0, to: texts.count, by: 512) {
-                counts += try await embedding.tokenCounts(Array(texts[start..<min(start + 512, texts.count)])).counts
-            }
-            return counts
+        ) { [embedding, settings] texts in
+            try await embedding.tokenCounts(
+                texts, atMost: min(512, settings[SettingKeys.embeddingMaxTexts]), of: settings[SettingKeys.embeddingMaxChars])
         }
         let passages = try await splitter.split(text)
         let new = passages.enumerated().map { number, passage in

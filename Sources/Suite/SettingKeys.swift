@@ -54,7 +54,8 @@ public enum SettingKeys {
         "LLAMA_N_GPU_LAYERS", 999, in: 0...999, "Layers put on the GPU at the most; the memory plan lowers it to what fits.")
     public static let llamaThreads = Setting.integer("LLAMA_THREADS", 0, in: 0...512, "Threads of each model; 0: physical cores less one.")
     public static let llamaContext = Setting.integer(
-        "LLAMA_CTX", 4096, in: 512...1_048_576, "Context of each model, in tokens; never more than the model was trained with.")
+        "LLAMA_CTX", 4096, in: 512...1_048_576,
+        "Context of each model, in tokens; never more than the model was trained with or memory holds.")
     public static let llamaBatch = Setting.integer("LLAMA_BATCH", 512, in: 32...16_384, "Tokens of a prompt read at once.")
     public static let llamaParallel = Setting.integer(
         "LLAMA_PARALLEL", 1, in: 1...64, "Conversations a model serves at once; they share the context.")
@@ -71,7 +72,8 @@ public enum SettingKeys {
     public static let embeddingModel = Setting.text(
         "EMBEDDING_MODEL", "multilingual-e5-small", "Embedding model: a name of `maru models list` or a file in MODELS_DIR.")
     public static let embeddingBatchSize = Setting.integer(
-        "EMBEDDING_BATCH_SIZE", 64, in: 1...1_024, "Texts that are embedded in one pass.")
+        "EMBEDDING_BATCH_SIZE", 64, in: 1...1_024,
+        "Texts of a batch at the most; a batch holds texts of all calls that wait, and no more tokens than the longest text may have.")
     public static let embeddingNormalize = Setting.flag("EMBEDDING_NORMALIZE", true, "Whether vectors are scaled to length 1.")
     public static let embeddingThreads = Setting.integer(
         "EMBEDDING_THREADS", 0, in: 0...512, "Threads of the embedding model; 0: physical cores less one.")

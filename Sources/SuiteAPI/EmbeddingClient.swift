@@ -17,6 +17,29 @@ public struct EmbeddingClient: Sendable {
         return answer
     }
 
+    /// How many tokens each of any number of texts has for the model. Each call keeps to what the service takes at once; a text longer
+    /// than it takes is counted in pieces, whose sum may be a token more for each.
+    ///
+    /// - Parameters:
+    ///   - count: texts of a call at the most.
+    ///   - characters: of a text at the most.
+    public func tokenCounts(_ texts: [String], atMost count: Int, of characters: Int) async throws -> [Int] {
+        var pieces: [(text: Int, piece: String)] = []
+        for (index, text) in texts.enumerated() {
+            var rest = text[...]
+            repeat {
+                pieces.append((index, String(rest.prefix(characters))))
+                rest = rest.dropFirst(characters)
+            } while !rest.isEmpty
+        }
+        var counts = [Int](repeating: 0, count: texts.count)
+        for start in stride(from: 0, to: pieces.count, by: count) {
+            let part = pieces[start..<min(start + count, pieces.count)]
+            for (piece, tokens) in zip(part, try await tokenCounts(part.map(\.piece)).counts) { counts[piece.text] += tokens }
+        }
+        return counts
+    }
+
     /// How many tokens each text has for the model, and how many it reads.
     public func tokenCounts(_ texts: [String]) async throws -> TokenCountResponse {
         try await client.send(.POST, "/tokenize", body: TokenCountRequest(texts: texts))

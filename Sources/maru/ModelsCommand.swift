@@ -115,26 +115,55 @@ struct ModelsCommand: AsyncParsableCommand {
     }
 
     struct Plan: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Say which models suit this machine, and what memory they take.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show how the models in use share this machine's memory.",
+            discussion: """
+                The services run their engines as this plan says. A model that is not fetched yet counts as the catalogue describes it. The
+                exit code is 1 when the models do not fit.
+                """)
+
+        @Flag(help: "Print JSON.") var json = false
         @OptionGroup var given: SettingFlags
+
+        private struct Output: Encodable {
+            let machine: Machine
+            let plan: MemoryPlan
+            let fits: Bool
+        }
 
         func run() async throws {
             let settings = try await given.load()
-            let machine = await Machine.current()
-            let store = ModelStore(settings: settings)
-            print(
-                "\(machine.physicalCores) cores, \(Int64(machine.memory).formatted(.byteCount(style: .memory))) memory, \(machine.gpuMemory.count) GPUs"
-            )
-            var rows: [[String]] = []
-            for role in ModelRole.allCases {
-                let chosen = await store.chosen(for: role)
-                let size = ModelCatalogue.named(chosen.name)?.size
-                rows.append([
-                    role.rawValue, chosen.name, size?.formatted(.byteCount(style: .memory)) ?? "?",
-                    "\(machine.threads(settings[SettingKeys.llamaThreads]))",
-                ])
+            // Without an engine the plan is for one that can use the GPU.
+            let engine = try? await EngineDiscovery(settings: settings).existing()
+            let here = await Machine.current()
+            let machine = engine.map(here.seen(by:)) ?? here
+            let plan = await ModelStore(settings: settings).plan(for: machine)
+            if json {
+                print(String(decoding: try JSONEncoder.sorted.encode(Output(machine: machine, plan: plan, fits: plan.fits)), as: UTF8.self))
+            } else {
+                show(plan, machine, hasUnusedGPU: here.hasGPU && !machine.hasGPU)
             }
-            print(Table(["ROLE", "MODEL", "WEIGHTS", "THREADS"]).rows(rows))
+            if !plan.fits { throw ExitCode.failure }
+        }
+
+        private func show(_ plan: MemoryPlan, _ machine: Machine, hasUnusedGPU: Bool) {
+            let rows = plan.shares.map { share in
+                [
+                    share.role.rawValue, share.model, share.weights.inMiB, share.kvCache.inMiB, "\(share.context)",
+                    "\(share.gpuLayers) / \(share.layers)", "\(share.threads)", share.ram.inMiB, share.vram.inMiB,
+                ]
+            }
+            let total = ["total", "", "", "", "", "", "", plan.ram.inMiB, plan.vram.inMiB]
+            let limit = ["can be had", "", "", "", "", "", "", plan.ramLimit.inMiB, plan.vramLimit.inMiB]
+            let memory = Int64(clamping: machine.memory).inMiB
+            let gpus = machine.gpuMemory.map { Int64(clamping: $0).inMiB }.joined(separator: ", ")
+            print("\(machine.physicalCores) cores, \(memory) memory, " + (gpus.isEmpty ? "no GPU" : "GPU: \(gpus)"))
+            if hasUnusedGPU { print("The engine in use computes on the CPU alone; LLAMA_SERVER can name one that was built for the GPU.") }
+            print(
+                Table(["ROLE", "MODEL", "WEIGHTS", "KV CACHE", "CONTEXT", "GPU LAYERS", "THREADS", "RAM", "VRAM"])
+                    .rows(rows + [total, limit]))
+            for line in plan.notes { print("• \(line)") }
+            for line in plan.problems { print("❌ \(line)") }
         }
     }
 }

@@ -35,21 +35,4 @@ struct EmbeddingPartsTests {
         let request = try JSONDecoder().decode(OpenAIEmbeddingRequest.self, from: Data(#"{"input":"x","model":"other"}"#.utf8))
         #expect(throws: ServiceError.self) { try request.check(model: "e5", dimension: 384) }
     }
-
-    @Test("Calls take turns, and one that gives up lets the next go on")
-    func queue() async throws {
-        let queue = EmbeddingQueue(limit: 2)
-        let gate = AsyncStream<Void>.makeStream()
-        async let first: Void = queue.run { for await _ in gate.stream { break } }
-        try await Task.sleep(for: .milliseconds(50))
-        let second = Task { try await queue.run { 2 } }
-        let third = Task { try await queue.run { 3 } }
-        try await Task.sleep(for: .milliseconds(50))
-        await #expect(throws: ServiceError.self) { try await queue.run { 4 } }
-        second.cancel()
-        gate.continuation.yield()
-        try await first
-        #expect(try await third.value == 3)
-        await #expect(throws: CancellationError.self) { try await second.value }
-    }
 }

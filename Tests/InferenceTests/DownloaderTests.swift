@@ -78,6 +78,8 @@ struct DownloaderTests {
             try await withRunning(server, settings: settings) { client in
                 let model = CatalogueModel(
                     name: "m", file: "m.gguf", size: 4_096, sha256: String(repeating: "0", count: 64), licence: "", roles: [.chat],
+                    shape: ModelShape(
+                        size: 4_096, layers: 1, keyValueWidth: 1, width: 1, feedForward: 1, vocabulary: 1, trainedContext: 1, input: 1),
                     sources: [.url("http://127.0.0.1:\(try #require(client.port))/file")])
                 let error = await #expect(throws: ModelUnavailable.self) {
                     try await ModelPull(store: ModelStore(settings: settings)).fetch(model)

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Finding an engine and running it safely")
 struct EngineTests {
-    private func engine(help: String) -> Engine { Engine(path: "/x/llama-server", origin: .path, build: 1, help: help) }
+    private func engine(help: String) -> Engine { Engine(path: "/x/llama-server", origin: .path, build: 1, help: help, usesGPU: true) }
 
     private func arguments(_ use: EngineConfiguration.Use, help: String) -> [String] {
         EngineConfiguration(use: use, model: "/m.gguf", alias: "a", context: 256, batch: 512, threads: 0)
