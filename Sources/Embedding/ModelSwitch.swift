@@ -3,6 +3,7 @@ import Inference
 import ServiceKit
 import Suite
 import SuiteAPI
+import SystemPackage
 
 /// Holds the model that is served, and exchanges it for another.
 ///

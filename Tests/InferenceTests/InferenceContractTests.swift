@@ -13,7 +13,7 @@ struct InferenceContractTests {
     func contract() async throws {
         try await withScratchFolder { folder in
             let settings = try await Settings.test(folder: folder)
-            let engine = Engine(path: folder.appending("none"), origin: .setting, build: nil, help: "")
+            let engine = Engine(path: folder.appending("none"), origin: .setting, build: nil, help: "", usesGPU: false)
             let whole = GGUFHeaderTests.file()
             let model = ModelFile(
                 name: "m", path: folder.appending("m.gguf"), header: try GGUFHeader(head: whole, fileSize: Int64(whole.count)), created: 0)
