@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import hashlib
+import importlib.metadata
 import json
 import random
 import threading
@@ -12,11 +13,13 @@ import httpx
 import numpy
 import pytest
 from qdrant_client import QdrantClient, models
+from qdrant_client.common.version_check import is_compatible
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from stack import Stack
 
 DIMENSION = 32
+EXACT = models.SearchParams(exact=True)
 # Past 2,000 points searches go through the graph.
 POINTS = 3_000
 CITIES = ["Seoul", "Busan", "Jeju", "Daegu", "부산"]
@@ -48,8 +51,9 @@ def name(client):
 
 def connected(stack, **arguments):
     with warnings.catch_warnings():
+        # It warns of keys without TLS; this is loopback.
         warnings.simplefilter("ignore")
-        return QdrantClient(url=stack.url("qdrant"), timeout=60, **arguments)
+        return QdrantClient(url=stack.url("qdrant"), timeout=60, check_compatibility=False, **arguments)
 
 
 def parameters(distance=models.Distance.COSINE, size=4):
@@ -85,16 +89,14 @@ class Mirror:
 
     def __init__(self, client, name, distance):
         self.client, self.name = client, name
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.oracle = QdrantClient(":memory:")
+        self.oracle = QdrantClient(":memory:")
         numbers = numpy.random.default_rng(7)
         centres = numbers.normal(size=(40, DIMENSION))
         vectors = centres[numbers.integers(0, 40, POINTS)] + 0.35 * numbers.normal(size=(POINTS, DIMENSION))
         self.points = [point(identifier(n), vectors[n].tolist(), **payload(n, numbers)) for n in range(POINTS)]
-        # Some are near points of the collection, as questions are, and some are anywhere.
-        near = vectors[numbers.integers(0, POINTS, 20)] + 0.2 * numbers.normal(size=(20, DIMENSION))
-        self.queries = numpy.concatenate([near, numbers.normal(size=(5, DIMENSION))]).tolist()
+        # Near points of the collection, as questions are near documents; and anywhere.
+        self.queries = (vectors[numbers.integers(0, POINTS, 20)] + 0.2 * numbers.normal(size=(20, DIMENSION))).tolist()
+        self.strangers = numbers.normal(size=(5, DIMENSION)).tolist()
         for side in (self.client, self.oracle):
             side.create_collection(name, vectors_config=parameters(distance, DIMENSION))
             for start in range(0, POINTS, 500):
@@ -103,7 +105,8 @@ class Mirror:
     def ranked(self, query, **arguments):
         """What the store answers, once it is proved to be what the oracle answers."""
         ours = self.client.query_points(self.name, query=query, **arguments).points
-        theirs = self.oracle.query_points(self.name, query=query, **arguments).points
+        # The oracle is always exact, and says so when it is asked to be.
+        theirs = self.oracle.query_points(self.name, query=query, **{name: value for name, value in arguments.items() if name != "search_params"}).points
         assert [hit.id for hit in ours] == [hit.id for hit in theirs], (arguments, [hit.score for hit in theirs])
         for left, right in zip(ours, theirs):
             assert left.score == pytest.approx(right.score, abs=1e-4)
@@ -189,6 +192,7 @@ FILTERS = {
     "nothing matches": models.Filter(must=[field("city", match=models.MatchValue(value="Atlantis"))]),
     "an empty filter": models.Filter(),
 }
+NOTHING = {"nothing matches", "match one is not match true", "range of a flag"}
 
 
 @pytest.fixture(scope="module", params=[models.Distance.COSINE, models.Distance.DOT, models.Distance.EUCLID], ids=lambda distance: distance.value)
@@ -208,12 +212,21 @@ def cosine(client):
 def test_the_nearest_are_those_of_the_oracle_in_its_order(mirror):
     for query in mirror.queries:
         assert len(mirror.ranked(query, limit=10)) == 10
-    assert len(mirror.ranked(mirror.queries[0], limit=200)) == 200
 
 
-def test_an_exact_search_is_exact(mirror):
-    for query in mirror.queries:
-        mirror.ranked(query, limit=100, search_params=models.SearchParams(exact=True))
+def test_of_the_forty_nearest_hardly_one_is_missed(mirror):
+    """The graph may miss some, for strange questions rather than for near ones."""
+    found = wanted = 0
+    for query in mirror.queries + mirror.strangers:
+        ours, theirs = (ids(side.query_points(mirror.name, query=query, limit=40)) for side in (mirror.client, mirror.oracle))
+        assert len(ours) == len(theirs) == 40
+        found, wanted = found + len(set(ours) & set(theirs)), wanted + 40
+    assert found / wanted >= 0.98
+
+
+def test_an_exact_search_misses_none(mirror):
+    for query in mirror.queries + mirror.strangers:
+        assert len(mirror.ranked(query, limit=100, search_params=EXACT)) == 100
 
 
 @pytest.mark.parametrize("kind", FILTERS)
@@ -225,7 +238,7 @@ def test_filtered_the_nearest_are_those_of_the_oracle(mirror, kind):
 @pytest.mark.parametrize("kind", FILTERS)
 def test_a_filter_lets_the_same_points_through_when_they_are_counted_scrolled_and_deleted(cosine, client, kind):
     expected = {hit.id for hit in scrolled(cosine.oracle, cosine.name, 1_000, scroll_filter=FILTERS[kind])}
-    assert (kind == "nothing matches") == (not expected) or kind == "match one is not match true"
+    assert (kind in NOTHING) == (not expected)
     assert client.count(cosine.name, count_filter=FILTERS[kind], exact=True).count == len(expected)
     assert {hit.id for hit in scrolled(client, cosine.name, 1_000, scroll_filter=FILTERS[kind])} == expected
 
@@ -244,11 +257,12 @@ def test_offset_and_limit_cut_pages_out_of_one_ranking(mirror):
 
 
 def test_a_score_threshold_cuts_where_the_oracle_cuts(mirror):
-    scores = [hit.score for hit in mirror.ranked(mirror.queries[1], limit=40)]
+    query = mirror.queries[1]
+    scores = [hit.score for hit in mirror.oracle.query_points(mirror.name, query, limit=40).points]
     for cut in (0, 7, 20, 38):
         between = (scores[cut] + scores[cut + 1]) / 2
-        assert len(mirror.ranked(mirror.queries[1], limit=100, score_threshold=between)) == cut + 1
-    mirror.ranked(mirror.queries[1], limit=10, offset=5, score_threshold=(scores[11] + scores[12]) / 2)
+        assert len(mirror.ranked(query, limit=100, score_threshold=between, search_params=EXACT)) == cut + 1
+    assert len(mirror.ranked(query, limit=10, offset=5, score_threshold=(scores[11] + scores[12]) / 2)) == 7
 
 
 @pytest.mark.parametrize(
@@ -302,8 +316,8 @@ def test_changed_and_deleted_points_are_found_as_they_are_now(client, name):
     assert client.count(name).count == POINTS - len(gone)
     # Moved points lie exactly upon others: what stands at equal distance may come in either order.
     for query in mirror.queries:
-        ours = client.query_points(name, query, limit=20, with_payload=True).points
-        theirs = mirror.oracle.query_points(name, query, limit=20, with_payload=True).points
+        ours = client.query_points(name, query, limit=10).points
+        theirs = mirror.oracle.query_points(name, query, limit=10).points
         assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-4)
         certain = {hit.id for hit in theirs if hit.score > theirs[-1].score + 1e-4}
         assert certain <= {hit.id for hit in ours}
@@ -363,17 +377,23 @@ def test_points_come_back_as_they_were_sent(client, name):
     client.create_collection(name, vectors_config=parameters(models.Distance.DOT))
     odd = {
         "text": "줄\n바꿈 \u0000\u0001 \U0001f600 e\u0301 \u202e", "": "empty key", "a.b": "dotted", "키": [1, [2, [3, {}]], []],
-        "numbers": [0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 0.1, 1e300, 1e-300, -2.5, 3.0], "flags": [True, False, None], "nested": {"null": None, "deep": {"er": [{}]}},
+        "numbers": [0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 0.1, 1e300, 1e-300, -2.5], "flags": [True, False, None], "nested": {"null": None, "deep": {"er": [{}]}},
     }
     first = str(uuid.uuid4())
     client.upsert(name, [models.PointStruct(id=7, vector=[0.1, -2.5, 3e-8, 4e7], payload=odd), models.PointStruct(id=first, vector=[1, 2, 3, 4])])
-    client.upsert(name, models.Batch(ids=[8, 9], vectors=[[1, 1, 1, 1], [2, 2, 2, 2]], payloads=[{"n": 8}, None]))
+    client.upsert(name, models.Batch(ids=[8, 9], vectors=[[1, 1, 1, 1], [2, 2, 2, 2]], payloads=[{"n": 8}, {}]))
     found = {hit.id: hit for hit in client.retrieve(name, [7, 8, 9, first, 404], with_vectors=True)}
     assert set(found) == {7, 8, 9, first}
     assert json.dumps(found[7].payload, sort_keys=True) == json.dumps(odd, sort_keys=True)
     assert found[7].vector == numpy.array([0.1, -2.5, 3e-8, 4e7], dtype=numpy.float32).tolist()
     assert not found[first].payload and not found[9].payload
     assert found[8].payload == {"n": 8}
+
+
+def test_a_whole_float_stays_a_float(client, name):
+    client.create_collection(name, vectors_config=parameters())
+    client.upsert(name, [point(1, price=3.0)])
+    assert isinstance(client.retrieve(name, [1])[0].payload["price"], float)
 
 
 @pytest.mark.parametrize("largest", [0, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1])
@@ -876,12 +896,10 @@ def test_what_is_not_served_is_refused_and_never_answered_wrong(client, name, ki
 
 
 def test_the_client_finds_a_server_it_is_made_for(store):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        client = QdrantClient(url=store.url("qdrant"))
-        told = client.info()
+    told = QdrantClient(url=store.url("qdrant"), check_compatibility=False).info()
     assert told.title.startswith("qdrant")
-    assert [part.isdigit() for part in told.version.split(".")] == [True] * 3
+    # By this the client decides whether to warn its user of every connection that he makes.
+    assert is_compatible(importlib.metadata.version("qdrant-client"), told.version), told.version
 
 
 def test_probes_and_metrics_answer(store):
