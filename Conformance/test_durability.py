@@ -1,9 +1,7 @@
 """What was acknowledged is kept: through kill -9 at any moment, through restarts, and on a full disk."""
 
-import os
 import queue
 import random
-import shutil
 import signal
 import subprocess
 import threading
@@ -260,92 +258,47 @@ def service_of(stack, name="qdrant"):
 # MARK: A full disk
 
 
-class SmallDisk:
-    """A file system of a few megabytes, mounted on a stack's data folder."""
-
-    def __init__(self, folder, megabytes=24):
-        self.folder = folder
-        self.filler = folder / "filler"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "maru-conformance", str(folder)], check=True, capture_output=True)
-
-    def fill(self):
-        with open(self.filler, "ab", buffering=0) as file:
-            for size in (1 << 20, 4_096):
-                try:
-                    while True:
-                        file.write(bytes(size))
-                except OSError:
-                    continue
-
-    def make_room(self):
-        self.filler.unlink(missing_ok=True)
-
-    def unmount(self):
-        subprocess.run(["umount", "--lazy", str(self.folder)], check=True, capture_output=True)
-
-
-@pytest.fixture
-def small_disk():
-    """Makes small disks for stacks; gone when the test is."""
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("mounting a small file system needs root")
-    made = []
-
-    def mount(stack):
-        try:
-            made.append(SmallDisk(stack.data))
-        except subprocess.CalledProcessError as error:
-            pytest.skip(f"this machine lets nothing be mounted: {error.stderr.decode().strip()}")
-        return made[-1]
-
-    yield mount
-    for disk in made:
-        disk.unmount()
-
-
 def test_on_a_full_disk_writing_is_refused_and_nothing_acknowledged_is_lost(own_stack, small_disk):
     stack = own_stack()
     disk = small_disk(stack)
-    try:
-        stack.start("--only", "qdrant")
-        made(stack)
-        before = service_of(stack)
-        writer = Writer(stack, 1)
-        url = f"{stack.url('qdrant')}/collections/kept/points"
-        with httpx.Client(timeout=60) as client:
-            def write():
-                change, method, path, body = writer.upsert(list(range(writer.next, writer.next + 20)))
-                answer = client.request(method, writer.url + path, json=body)
-                if answer.status_code == 200:
-                    writer.certain.update(change)
-                    writer.next += 20
-                return answer
+    stack.start("--only", "qdrant")
+    made(stack)
+    before = service_of(stack)
+    writer = Writer(stack, 1)
+    url = f"{stack.url('qdrant')}/collections/kept/points"
+    with httpx.Client(timeout=60) as client:
 
-            for _ in range(10):
-                assert write().status_code == 200
-            disk.fill()
-            # What SQLite has preallocated may still take some.
-            refused = next((answer for answer in (write() for _ in range(2_000)) if answer.status_code != 200), None)
-            assert refused is not None, "a full disk took everything"
-            assert refused.status_code in (500, 503, 507), refused.text
-            assert refused.json()["status"]["error"]
+        def write():
+            change, method, path, body = writer.upsert(list(range(writer.next, writer.next + 20)))
+            answer = client.request(method, writer.url + path, json=body)
+            if answer.status_code == 200:
+                writer.certain.update(change)
+                writer.next += 20
+            return answer
 
-            # Reading goes on, the process lives, and the refused points are not there.
-            assert client.post(url + "/query", json={"query": [1.0] * DIMENSION}).status_code == 200
-            assert counted(stack) == writer.alive()
-            writer.settle(client)
-            assert service_of(stack)["pid"] == before["pid"]
-
-            disk.make_room()
+        for _ in range(10):
             assert write().status_code == 200
-            assert counted(stack) == writer.alive()
-        stack.kill(before["pid"])
-        wait_for_another(stack, before["pid"])
-        with httpx.Client(timeout=60) as client:
-            writer.settle(client)
+        disk.fill()
+        # What SQLite has preallocated may still take some.
+        refused = next((answer for answer in (write() for _ in range(2_000)) if answer.status_code != 200), None)
+        assert refused is not None, "a full disk took everything"
+        assert refused.status_code in (500, 503, 507), refused.text
+        assert refused.json()["status"]["error"]
+
+        # Reading goes on, the process lives, and the refused points are not there.
+        assert client.post(url + "/query", json={"query": [1.0] * DIMENSION}).status_code == 200
         assert counted(stack) == writer.alive()
-    finally:
-        stack.run("down", check=False)
+        writer.settle(client)
+        assert service_of(stack)["pid"] == before["pid"]
+
+        disk.make_room()
+        assert write().status_code == 200
+        assert counted(stack) == writer.alive()
+    stack.kill(before["pid"])
+    wait_for_another(stack, before["pid"])
+    with httpx.Client(timeout=60) as client:
+        writer.settle(client)
+    assert counted(stack) == writer.alive()
 
 
 def wait_for_another(stack, pid):
