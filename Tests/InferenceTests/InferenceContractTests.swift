@@ -17,12 +17,13 @@ struct InferenceContractTests {
             let whole = GGUFHeaderTests.file()
             let model = ModelFile(
                 name: "m", path: folder.appending("m.gguf"), header: try GGUFHeader(head: whole, fileSize: Int64(whole.count)), created: 0)
+            let configuration = EngineConfiguration(use: .chat, model: model.path, alias: "m", context: 512, batch: 64, threads: 1)
             let process = EngineProcess(
-                name: "m",
-                configuration: EngineConfiguration(use: .chat, model: model.path, alias: "m", context: 512, batch: 64, threads: 1),
-                engine: engine, runFolder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            try await ServiceContract(InferenceService(.inferenceChat, model: model, engine: engine, process: process), settings: settings)
-                .check()
+                name: "m", configuration: configuration, engine: engine, runFolder: folder,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let service = InferenceService(
+                .inferenceChat, model: model, engine: engine, configuration: configuration, process: process)
+            try await ServiceContract(service, settings: settings).check()
         }
     }
 }
