@@ -1,4 +1,6 @@
 import Foundation
+import Inference
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI

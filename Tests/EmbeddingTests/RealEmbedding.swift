@@ -1,7 +1,9 @@
 import Foundation
+import HTTPTypes
 import HummingbirdTesting
 import Inference
 import Logging
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI

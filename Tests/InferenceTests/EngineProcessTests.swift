@@ -60,7 +60,7 @@ struct EngineProcessTests {
                 let stream = try await running.http.stream(
                     .POST, Self.chat, body: Chat("Count.", max_tokens: 6, stream: true, endless: true))
                 for try await part in stream.body { text += String(buffer: part) }
-                #expect(text.components(separatedBy: "data: {").count > 5)
+                #expect(text.components(separatedBy: "data: {").count > 3)
                 #expect(text.contains("data: [DONE]"))
 
                 struct Tokens: Decodable { let tokens: [Int] }
