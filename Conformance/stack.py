@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MARU = pathlib.Path(os.environ.get("MARU", ROOT / ".build" / "debug" / "maru"))
+# Settings of a stack that needs a model, and a quick one.
+SMALL = {"CHAT_MODEL": "smollm2-135m", "CODE_MODEL": "smollm2-135m"}
 PORTS = {
     "api-gateway": "API_GATEWAY_PORT",
     "inference-chat": "INFERENCE_CHAT_PORT",
@@ -101,6 +104,18 @@ class Stack:
             time.sleep(0.1)
         raise AssertionError(f"{service} is not ready after {seconds} s")
 
+    def wait_alive(self, service, seconds=120):
+        """Waits until a service answers at all, ready or not."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.get(service, "/livez")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"{service} does not live after {seconds} s")
+
     def processes(self):
         """Every process that carries this stack's data folder in its environment or arguments."""
         own = str(self.data).encode()
@@ -130,9 +145,24 @@ class Stack:
 
     def engine_pid(self, service):
         """The llama-server that a service owns."""
-        for path in (self.data / "run").glob(f"{service}*.pid"):
-            return int(path.read_text().split()[0])
-        raise AssertionError(f"no engine is recorded for {service}")
+        return self.recorded_pid(f"{service}.engine")
+
+    def recorded_pid(self, name):
+        """The process that a record names: a service, or its engine."""
+        path = self.data / "run" / f"{name}.pid"
+        assert path.exists(), f"{name} is not recorded"
+        return int(path.read_text().split()[0])
+
+    def metric(self, service, name, /, **labels):
+        """The value of a metric, summed over the series that carry these labels. One that is not told is no zero: a name may have changed."""
+        status, text = self.get(service, "/metrics")
+        assert status == 200, text
+        values = []
+        for line in text.splitlines():
+            if re.match(rf"{name}[{{ ]", line) and all(f'{label}="{value}"' in line for label, value in labels.items()):
+                values.append(float(line.rsplit(" ", 1)[1]))
+        assert values, f"{service} tells no {name} {labels or ''}"
+        return sum(values)
 
     def kill(self, pid):
         os.kill(pid, signal.SIGKILL)

@@ -233,7 +233,7 @@ def test_killed_under_its_supervisor_the_store_comes_back_by_itself_with_everyth
     stack.start("--only", "qdrant")
     made(stack)
     first = service_of(stack)
-    recorded = int((stack.data / "run" / "qdrant.pid").read_text().split()[0])
+    recorded = stack.recorded_pid("qdrant")
     assert recorded == first["pid"] and first["restarts"] == 0
     writers = [Writer(stack, number) for number in range(WRITERS)]
     write_until_killed(writers, 50, lambda: stack.kill(recorded))

@@ -1,13 +1,19 @@
 """What an operator relies on: nothing listens elsewhere, keys lie in one place, nothing is left behind."""
 
+import json
 import os
 import pathlib
+import select
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
-from stack import MARU, ROOT
+import httpx
+import pytest
+
+from stack import MARU, ROOT, SMALL, Stack
 
 
 def listening(pids):
@@ -94,9 +100,261 @@ def test_a_held_port_is_refused_with_its_holder_named(own_stack):
         holder.wait()
 
 
-def test_ctrl_c_in_the_foreground_is_clean(own_stack):
-    short = own_stack()
-    process = subprocess.Popen([str(MARU), "serve", "qdrant"], env=short.environment, cwd=ROOT, stderr=subprocess.DEVNULL)
-    short.wait_ready("qdrant")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+# MARK: Keys
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """A whole stack that trusts keys alone."""
+    running = Stack(SECURITY_MODE="production", **SMALL)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+OPEN = {"api-gateway": "/v1/models", "inference-chat": "/v1/models", "inference-code": "/v1/models", "embedding": "/models", "rag": "/collections", "qdrant": "/collections"}
+
+
+@pytest.mark.parametrize("service", OPEN)
+def test_in_production_nothing_is_told_to_who_has_no_key(guarded, service):
+    key = (guarded.data / "secrets" / "admin.key").read_text().strip()
+    for path in (OPEN[service], "/metrics"):
+        url = guarded.url(service) + path
+        for headers in ({}, {"authorization": "Bearer sk-anything"}, {"x-api-key": key + "0"}, {"x-user-id": "dev_user"}, {"x-user-id": "admin"}):
+            refused = httpx.get(url, headers=headers)
+            assert refused.status_code == 401, (path, headers, refused.text)
+        for headers in ({"authorization": f"Bearer {key}"}, {"x-api-key": key}):
+            assert httpx.get(url, headers=headers).status_code == 200, path
+    # Whether it lives, and is ready, is no secret.
+    assert guarded.get(service, "/livez")[0] == guarded.get(service, "/health")[0] == 200
+
+
+def test_in_production_the_commands_find_the_key_and_the_services_theirs(guarded, tmp_path):
+    (tmp_path / "bread.md").write_text("# Bread\n\nOur bread is baked at four in the morning.\n")
+    assert json.loads(guarded.run("index", tmp_path, "--json").stdout)["indexed"] == 1
+    answer = json.loads(guarded.run("ask", "--json", "--no-stream", "When is our bread baked?").stdout)
+    assert answer["answered"] and answer["sources"][0]["file"] == "bread.md"
+    assert guarded.run("chat", "--max-tokens", 5, "Say hello.").stdout.strip()
+    key = guarded.data / "secrets" / "admin.key"
+    hidden = key.rename(key.with_name("hidden.key"))
+    try:
+        without = guarded.run("chat", "--max-tokens", 5, "Say hello.", check=False)
+        assert without.returncode != 0 and "key" in without.stderr
+    finally:
+        hidden.rename(key)
+
+
+# MARK: Ctrl-C
+
+
+class Foreground:
+    """A command in a terminal's foreground: Ctrl-C reaches its whole process group, as the terminal sends it."""
+
+    def __init__(self, stack, *arguments):
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [str(MARU), *map(str, arguments)],
+            env=stack.environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True,
+        )
+
+    def first_output(self):
+        """Waits until anything was printed: a reader at the other end of a pipe must see it when it comes."""
+        assert select.select([self.process.stdout], [], [], 60)[0], "nothing was printed in 60 s"
+        return os.read(self.process.stdout.fileno(), 4_096)
+
+    def interrupt(self):
+        """Presses Ctrl-C; gives the exit code and everything that was said on standard error."""
+        assert self.process.poll() is None, "it ended by itself"
+        os.killpg(self.process.pid, signal.SIGINT)
+        try:
+            self.process.communicate(timeout=60)
+        finally:
+            self.end()
+        self.errors.seek(0)
+        errors = self.errors.read()
+        for word in ("Fatal error", "Traceback", "Stack dump", "CancellationError"):
+            assert word not in errors, errors
+        return self.process.returncode, errors
+
+    def end(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+# Interrupted as any program is, or done with its own tidying.
+INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 0)
+
+
+@pytest.mark.parametrize("service", ["qdrant", "embedding", "inference-chat", "api-gateway", "rag"])
+def test_ctrl_c_ends_a_service_in_the_foreground_cleanly(own_stack, service):
+    short = own_stack(**SMALL)
+    command = Foreground(short, "serve", service)
+    try:
+        if service in ("api-gateway", "rag"):  # never ready without the others
+            short.wait_alive(service)
+        else:
+            short.wait_ready(service)
+        assert short.processes()
+        code, _ = command.interrupt()
+    finally:
+        command.end()
+    assert code == 0
+    assert short.processes() == {} and short.held_ports() == []
+
+
+def test_ctrl_c_ends_a_service_that_is_still_loading_its_model(own_stack):
+    short = own_stack(**SMALL)
+    command = Foreground(short, "serve", "inference-chat")
+    try:
+        short.wait_alive("inference-chat")
+        code, _ = command.interrupt()
+    finally:
+        command.end()
+    assert code == 0
+    assert short.processes() == {} and short.held_ports() == []
+
+
+@pytest.mark.parametrize("is_ready", [True, False], ids=["ready", "starting"])
+def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready):
+    short = own_stack(**SMALL)
+    command = Foreground(short, "up", "--foreground")
+    try:
+        if is_ready:
+            for service in ("rag", "api-gateway", "embedding", "qdrant", "inference-chat", "inference-code"):
+                short.wait_ready(service)
+            assert short.run("status").returncode == 0
+        else:
+            short.wait_alive("inference-chat")
+        code, _ = command.interrupt()
+    finally:
+        command.end()
+    assert code == 0
+    assert short.processes() == {} and short.held_ports() == []
+    assert not short.status()["running"]
+    for log in (short.data / "logs").glob("*.log"):
+        assert "Fatal error" not in log.read_text(), log
+
+
+def test_ctrl_c_while_up_waits_leaves_the_stack_starting(own_stack):
+    short = own_stack(**SMALL)
+    command = Foreground(short, "up", "--only", "inference-chat,qdrant")
+    try:
+        command.first_output()  # one of the two is ready
+        if command.process.poll() is None:
+            code, _ = command.interrupt()
+            assert code in INTERRUPTED
+    finally:
+        command.end()
+    for service in ("inference-chat", "qdrant"):
+        short.wait_ready(service)
+    assert short.status()["running"]
+
+
+def at_rest(stack):
+    """No request is at work any more; the deadline only ends a run that would hang."""
+    deadline = time.monotonic() + 60
+    while any(stack.metric(service, "relay_requests_in_progress", service=service) for service in ("api-gateway", "inference-chat")):
+        assert time.monotonic() < deadline, "something goes on working for nobody"
+        time.sleep(0.05)
+
+
+def test_ctrl_c_in_a_chat_stops_the_answer(stack):
+    stack.run("chat", "--max-tokens", 1, "hi")
+    for arguments, typed in ((["Write a very long story about a lighthouse."], None), ([], b"Write a very long story about a lighthouse.\n")):
+        command = Foreground(stack, "chat", "--max-tokens", 2_000, *arguments)
+        try:
+            if typed:
+                command.process.stdin.write(typed)
+                command.process.stdin.flush()
+            assert command.first_output()
+            code, errors = command.interrupt()
+        finally:
+            command.end()
+        assert code in INTERRUPTED and errors == ""
+        at_rest(stack)
+
+
+def test_ctrl_c_at_the_prompt_of_a_chat_ends_it(stack):
+    command = Foreground(stack, "chat", "--max-tokens", 1)
+    try:
+        command.process.stdin.write(b"hi\n")
+        command.process.stdin.flush()
+        command.first_output()
+        code, errors = command.interrupt()
+    finally:
+        command.end()
+    assert code in INTERRUPTED and errors == ""
+
+
+def test_ctrl_c_in_a_question_stops_the_answer(stack, tmp_path):
+    (tmp_path / "bread.md").write_text("# Bread\n\n" + "Our bread is baked at four in the morning by the old baker. It is made of rye, water, salt and time.\n" * 5)
+    stack.run("index", tmp_path, "--collection", "interrupted")
+    try:
+        command = Foreground(stack, "ask", "--collection", "interrupted", "When is our bread baked, by whom and of what? Answer at great length.")
+        try:
+            assert command.first_output()
+            if command.process.poll() is None:
+                code, errors = command.interrupt()
+                assert code in INTERRUPTED and errors == ""
+        finally:
+            command.end()
+        at_rest(stack)
+        assert json.loads(stack.run("ask", "--json", "--collection", "interrupted", "When is our bread baked?").stdout)["sources"]
+    finally:
+        httpx.delete(stack.url("rag") + "/collections/interrupted", timeout=60)
+
+
+def test_ctrl_c_ends_following_the_logs(stack):
+    command = Foreground(stack, "logs", "-f")
+    try:
+        assert command.first_output()
+        code, errors = command.interrupt()
+    finally:
+        command.end()
+    assert code in INTERRUPTED and errors == ""
+    assert stack.run("status").returncode == 0
+
+
+def test_ctrl_c_in_indexing_stops_the_work_and_what_is_there_can_be_searched(stack, tmp_path):
+    words = "harbour lantern granite willow copper thunder meadow orchard falcon river ember saddle velvet cedar anchor".split()
+    for n in range(400):
+        turned = words[n % len(words) :] + words[: n % len(words)]
+        (tmp_path / f"{n:03}.md").write_text(f"# Paper {n}\n\n" + " ".join(f"{word} {n * 7 + k}" for k, word in enumerate(turned * 4)) + "\n")
+
+    def documents():
+        told = httpx.get(stack.url("rag") + "/collections", timeout=60).json()["collections"]
+        return next((entry["documents"] for entry in told if entry["name"] == "half"), 0)
+
+    try:
+        command = Foreground(stack, "index", tmp_path, "--collection", "half")
+        try:
+            while documents() < 3:
+                assert command.process.poll() is None, "it ended by itself"
+                time.sleep(0.05)
+            code, errors = command.interrupt()
+        finally:
+            command.end()
+        assert code in INTERRUPTED and errors == ""
+
+        # It comes to rest before everything is read: nobody waits for it any more.
+        seen, deadline = -1, time.monotonic() + 120
+        while (now := documents()) != seen:
+            assert time.monotonic() < deadline
+            seen = now
+            time.sleep(2)
+        assert 3 <= seen < 400
+
+        # What is told to be there is there, in both stores.
+        told = httpx.get(stack.url("rag") + "/collections", timeout=60).json()["collections"]
+        passages = next(entry["passages"] for entry in told if entry["name"] == "half")
+        assert stack.get("qdrant", "/collections/half")[1]["result"]["points_count"] == passages
+        for path in sorted(tmp_path.glob("*.md"))[5:]:
+            path.unlink()
+        again = json.loads(stack.run("index", tmp_path, "--collection", "half", "--json").stdout)
+        assert (again["files"], again["failed"]) == (5, [])
+        assert documents() == 5
+        assert stack.get("qdrant", "/collections/half")[1]["result"]["points_count"] == again["chunks"]
+    finally:
+        httpx.delete(stack.url("rag") + "/collections/half", timeout=60)

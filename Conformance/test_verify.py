@@ -12,7 +12,7 @@ import xml.etree.ElementTree
 import httpx
 import pytest
 
-from stack import MARU, ROOT
+from stack import MARU, ROOT, SMALL
 
 SEED = {f"S{n:02}" for n in range(1, 34)} | {f"G{n}" for n in range(1, 5)} | {f"P{n}" for n in range(1, 6)}
 PHASES = {
@@ -24,7 +24,6 @@ PHASES = {
 }
 ALL = [name for names in PHASES.values() for name in names]
 ABSENT = {"S08", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "G4", "S22", "S23", "S25", "S29", "S32", "P4"}
-SMALL = {"CHAT_MODEL": "smollm2-135m", "CODE_MODEL": "smollm2-135m"}
 
 
 class Verdict:
@@ -309,7 +308,8 @@ def small_models(tmp_path):
     for file in real.glob("*.gguf"):
         if file.name.startswith(("SmolLM2-135M", "multilingual-e5")):
             shutil.copy(file, folder / file.name)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_a_damaged_model_is_told(own_stack, small_models):
@@ -409,7 +409,7 @@ def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
     faulty.start("--only", "embedding,qdrant,rag", "--no-wait")
     for service in ("embedding", "qdrant"):
         faulty.wait_ready(service)
-    wait_alive(faulty, "rag")
+    faulty.wait_alive("rag")
     (tmp_path / "a.md").write_text("# Bread\n\nBread is baked in the morning.\n")
     for name in ("fits", "changed", "gone"):
         faulty.run("index", tmp_path, "--collection", name)
@@ -427,18 +427,6 @@ def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
     assert "collection gone is missing" in verdict.told("C01")
     assert "fits" not in verdict.checks["C01"]["reason"]
     assert [row["id"] for row in verdict.rows] == PHASES[4]
-
-
-def wait_alive(stack, service, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if stack.get(service, "/livez")[0] == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"{service} does not live after {seconds} s")
 
 
 def test_a_full_disk_is_told_and_stops_no_check(own_stack, small_disk):
