@@ -4,7 +4,9 @@ import PackageDescription
 // The floors of the house (docs/architecture.md): a module imports only from floors below its own. Tests/HouseTests holds the imports
 // in Sources/ to it.
 
-let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+/// Warnings are errors where changes are judged; a newer compiler that warns of more must not keep a user from building.
+let judged: [SwiftSetting] = Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)]
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")] + judged
 
 func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
 
@@ -75,7 +77,9 @@ let package = Package(
                 product("NIOPosix", "swift-nio"),
             ]),
         // 5
-        module("Supervision", ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, subprocess, systemPackage]),
+        module(
+            "Supervision",
+            ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, subprocess, systemPackage, product("NIOPosix", "swift-nio")]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient]),
         module("Embedding", service + ["Inference", asyncHTTPClient]),
@@ -94,7 +98,7 @@ let package = Package(
         module(
             "ServiceKit",
             [
-                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient,
+                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
                 product("NIOPosix", "swift-nio"), product("NIOHTTP1", "swift-nio"), product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),
@@ -106,7 +110,9 @@ let package = Package(
 
         // What tests share: a running service, scratch folders, settings.
         .target(
-            name: "TestSupport", dependencies: service + [hummingbirdTesting, systemPackage], path: "Tests/TestSupport",
+            name: "TestSupport",
+            dependencies: service + [hummingbirdTesting, systemPackage, asyncHTTPClient, product("NIOHTTP1", "swift-nio")],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("HouseTests", []),
         tests("SuiteTests", []),

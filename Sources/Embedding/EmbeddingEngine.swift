@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import NIOHTTP1
 import ServiceKit
 
 /// The talk with the engine: tokens and vectors.

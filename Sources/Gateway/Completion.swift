@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import Hummingbird
+import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1

@@ -3,8 +3,10 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOFoundationEssentialsCompat
 import NIOHTTP1
 import ServiceKit
+import Suite
 import SuiteAPI
 
 /// HTTP in, HTTP out: the engine's own routes, with fields allow-listed and bytes passed on as they come.

@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 import Subprocess
 
 /// What of a machine matters to models.
@@ -30,7 +31,7 @@ public struct Machine: Sendable {
 
     private static func countCores() -> Int? {
         #if os(Linux)
-            guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return nil }
+            guard let text = KernelFile.text("/proc/cpuinfo") else { return nil }
             var cores = Set<String>()
             for processor in text.split(separator: "\n\n") {
                 let fields = processor.split(separator: "\n").filter { $0.hasPrefix("physical id") || $0.hasPrefix("core id") }

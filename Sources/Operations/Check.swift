@@ -111,3 +111,21 @@ public struct CheckResult: Sendable, Codable {
         self.evidence = evidence
     }
 }
+
+extension CheckResult {
+    /// Every member is always there, `null` where it does not apply, so that readers need not ask whether it is.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(phase, forKey: .phase)
+        try container.encode(title, forKey: .title)
+        try container.encode(outcome, forKey: .outcome)
+        try container.encode(value, forKey: .value)
+        try container.encode(threshold, forKey: .threshold)
+        try container.encode(command, forKey: .command)
+        try container.encode(seconds, forKey: .seconds)
+        try container.encode(reason, forKey: .reason)
+        try container.encode(started, forKey: .started)
+        try container.encode(evidence, forKey: .evidence)
+    }
+}

@@ -1,7 +1,9 @@
 import Foundation
 import Inference
+import NIOHTTP1
 import ServiceKit
 import Suite
+import SuiteAPI
 import SystemPackage
 
 extension Checklist {
@@ -125,7 +127,7 @@ extension Checklist {
 
     /// Reads the kernel's table of listening sockets (proc(5), `/proc/net/tcp`).
     private static func loopback(_ context: CheckContext) async throws -> Finding {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { KernelFile.text($0) }
         guard !tables.isEmpty else { return .skip("this system has no /proc/net/tcp") }
         let mine = Set(ServiceCatalogue.runnable.compactMap { $0.port.map { context.settings[$0] } })
         var open: [String] = []

@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import ServiceKit
 import Suite
 import SuiteAPI
@@ -8,7 +9,10 @@ struct AnswerQuestion: Sendable {
     let search: HybridSearch
     let chat: ChatClient
     let embedding: EmbeddingClient
+    let cache: AnswerCache
+    let log: SearchLog
     let settings: Settings
+    let logger: Logger
 
     /// The passages for a question, and whether they can hold its answer.
     func find(_ request: QueryRequest) async throws -> (sources: [Source], found: HybridSearch.Found) {
@@ -27,11 +31,46 @@ struct AnswerQuestion: Sendable {
         return (sources, found)
     }
 
-    /// Answers a question.
+    /// Answers a question: as before where nothing has changed since, from the documents otherwise.
     ///
     /// - Parameter event: told of the sources, then of the answer's text as it is made.
     func answer(_ request: QueryRequest, event: @Sendable (QueryEvent) async throws -> Void = { _ in }) async throws -> QueryResponse {
         let start = ContinuousClock.now
+        let collection = request.collection ?? settings[SettingKeys.ragDefaultCollection]
+        let key = AnswerCache.Key(
+            request.query, collection: collection, version: try await search.database.version(of: collection),
+            limit: request.topk ?? settings[SettingKeys.ragTopK], settings: settings)
+        if request.cache != false, var kept = try await cache.answer(for: key) {
+            kept.cached = true
+            kept.response_time_ms = Int(start.duration(to: .now).milliseconds)
+            try await event(.sources(kept.sources))
+            try await event(.delta(kept.answer))
+            await remember(request.query, collection, kept, llmMilliseconds: nil)
+            return kept
+        }
+        let (response, llmMilliseconds) = try await fresh(request, since: start, event: event)
+        do {
+            try await cache.keep(response, for: key)
+        } catch {
+            logger.error("an answer could not be kept", metadata: ["cause": "\(error)"])
+        }
+        await remember(request.query, collection, response, llmMilliseconds: llmMilliseconds)
+        return response
+    }
+
+    /// A count that cannot be kept must not cost the answer.
+    private func remember(_ query: String, _ collection: String, _ response: QueryResponse, llmMilliseconds: Int?) async {
+        do {
+            try await log.record(query, in: collection, response, llmMilliseconds: llmMilliseconds)
+        } catch {
+            logger.error("a search could not be counted", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// An answer made anew, and the time the model took for it.
+    private func fresh(
+        _ request: QueryRequest, since start: ContinuousClock.Instant, event: @Sendable (QueryEvent) async throws -> Void
+    ) async throws -> (QueryResponse, llmMilliseconds: Int?) {
         let language = Language(of: request.query)
         let (all, found) = try await find(request)
         func response(_ text: String, answered: Bool, _ sources: [Source], _ usage: Usage?) -> QueryResponse {
@@ -43,14 +82,18 @@ struct AnswerQuestion: Sendable {
         }
         guard Answerability.holds(found) else {
             try await event(.delta(language.noAnswer))
-            return response(language.noAnswer, answered: false, all, nil)
+            return (response(language.noAnswer, answered: false, all, nil), nil)
         }
         let sources = try await fitting(all)
         try await event(.sources(sources))
         let prompt = AnswerPrompt(question: request.query, language: language, sources: sources)
+        let asked = ContinuousClock.now
         let (text, usage) = try await generate(prompt, event: event)
-        guard !text.isEmpty, !language.admitsIgnorance(text) else { return response(language.noAnswer, answered: false, sources, usage) }
-        return response(Citations.settle(text, sources: sources), answered: true, sources, usage)
+        let took = Int(asked.duration(to: .now).milliseconds)
+        guard !text.isEmpty, !language.admitsIgnorance(text) else {
+            return (response(language.noAnswer, answered: false, sources, usage), took)
+        }
+        return (response(Citations.settle(text, sources: sources), answered: true, sources, usage), took)
     }
 
     /// The model's answer; asked once more when it is in the wrong language.

@@ -50,7 +50,23 @@ struct IndexDatabase: Sendable {
                     CREATE VIRTUAL TABLE passage_words USING fts5 (words, pairs, tokenize = 'unicode61 remove_diacritics 0');
                     """)
         }
+        migrator.registerMigration("collection versions") { db in
+            try db.execute(sql: "CREATE TABLE collections (collection TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID")
+        }
         try migrator.migrate(pool)
+    }
+
+    /// A number that grows whenever anything in a collection changes, and never comes back.
+    func version(of collection: String) async throws -> Int {
+        try await pool.read { db in
+            try Int.fetchOne(db, sql: "SELECT version FROM collections WHERE collection = ?", arguments: [collection]) ?? 0
+        }
+    }
+
+    private static func countChange(_ db: Database, _ collection: String) throws {
+        try db.execute(
+            sql: "INSERT INTO collections (collection, version) VALUES (?, 1) ON CONFLICT (collection) DO UPDATE SET version = version + 1",
+            arguments: [collection])
     }
 
     /// Hashes of the documents below a path, by their own paths.
@@ -101,6 +117,7 @@ struct IndexDatabase: Sendable {
             arguments: [collection, path])
         try db.execute(sql: "DELETE FROM passages WHERE collection = ? AND path = ?", arguments: [collection, path])
         try db.execute(sql: "DELETE FROM documents WHERE collection = ? AND path = ?", arguments: [collection, path])
+        try countChange(db, collection)
     }
 
     /// Passages by id, in no particular order.
@@ -166,6 +183,7 @@ struct IndexDatabase: Sendable {
                 sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ?)", arguments: [name])
             try db.execute(sql: "DELETE FROM passages WHERE collection = ?", arguments: [name])
             try db.execute(sql: "DELETE FROM documents WHERE collection = ?", arguments: [name])
+            try Self.countChange(db, name)
         }
     }
 }

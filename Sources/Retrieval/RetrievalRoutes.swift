@@ -85,7 +85,7 @@ struct RetrievalRoutes {
             }
         }
         return Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache", .connection: "close"], body: content)
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"], body: content)
     }
 
     private static func event(_ members: [String: some Encodable]) throws -> String {

@@ -1,4 +1,5 @@
 import Logging
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI
@@ -14,6 +15,9 @@ public struct RetrievalService: SuiteService {
     let database: IndexDatabase
     let indexing: IndexDocuments
     let answering: AnswerQuestion
+    let analytics: AnalyticsDatabase
+    let cache: AnswerCache
+    let log: SearchLog
 
     /// - Throws: when the index database cannot be opened.
     public init(settings: Settings, clients: SuiteClients, logger: Logger) async throws {
@@ -21,12 +25,17 @@ public struct RetrievalService: SuiteService {
         self.clients = clients
         database = try IndexDatabase(path: settings.dataFolders.sqlite.appending("rag.db"))
         indexing = IndexDocuments(database: database, clients: clients, settings: settings, logger: logger)
+        analytics = try AnalyticsDatabase(path: settings.dataFolders.sqlite.appending("rag_analytics.db"))
+        cache = AnswerCache(database: analytics, lifetime: .seconds(settings[SettingKeys.ragCacheHours] * 3_600))
+        log = SearchLog(
+            database: analytics, keepsWords: settings[SettingKeys.ragAnalyticsQueries],
+            retention: .seconds(settings[SettingKeys.ragAnalyticsDays] * 86_400))
         answering = AnswerQuestion(
             search: HybridSearch(database: database, embedding: clients.embedding, vectors: clients.vectors), chat: clients.chat,
-            embedding: clients.embedding, settings: settings)
+            embedding: clients.embedding, cache: cache, log: log, settings: settings, logger: logger)
     }
 
-    public var routes: [Route] { RetrievalRoutes(service: self).all }
+    public var routes: [Route] { RetrievalRoutes(service: self).all + AnalyticsRoutes(service: self).all }
 
     public func health() async -> Health {
         let needed: [(name: String, service: ServiceID)] = [("qdrant", .qdrant), ("embedding", .embedding), ("api_gateway", .gateway)]

@@ -10,7 +10,7 @@ public struct ServiceDescriptor: Sendable {
     public let healthPath: String
     /// What Prometheus scrapes.
     public let metricsPath: String
-    /// Services that must be ready before this one starts.
+    /// Services that this one calls: it starts once they answer, and is stopped before they are.
     public let dependencies: [ServiceID]
     /// The smallest profile that contains the service.
     public let profile: Profile
@@ -50,6 +50,25 @@ public enum ServiceCatalogue {
     public static subscript(id: ServiceID) -> ServiceDescriptor {
         guard let found = all.first(where: { $0.id == id }) else { preconditionFailure("\(id) is missing from the catalogue") }
         return found
+    }
+
+    /// The order in which running services are stopped: each wave holds those that none of the remaining ones calls.
+    public static func stopWaves(_ running: [ServiceDescriptor]) -> [Set<ServiceID>] {
+        var remaining = running
+        var waves: [Set<ServiceID>] = []
+        while !remaining.isEmpty {
+            let needed = Set(remaining.flatMap(\.dependencies))
+            let wave = Set(remaining.map(\.id).filter { !needed.contains($0) })
+            precondition(!wave.isEmpty, "services depend on one another in a circle")
+            waves.append(wave)
+            remaining.removeAll { wave.contains($0.id) }
+        }
+        return waves
+    }
+
+    /// How long a service may take until it is ready, counted from the start of the stack: its own time after that of what it calls.
+    public static func readyTimeout(of service: ServiceDescriptor) -> Duration {
+        service.startTimeout + (service.dependencies.map { readyTimeout(of: self[$0]) }.max() ?? .zero)
     }
 
     private static func service(

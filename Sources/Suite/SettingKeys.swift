@@ -99,6 +99,12 @@ public enum SettingKeys {
     public static let ragLLMTemperature = Setting.number("RAG_LLM_TEMPERATURE", 0.1, in: 0...2, "Sampling temperature of answers.")
     public static let ragContextTokens = Setting.integer(
         "RAG_CONTEXT_TOKENS", 600, in: 64...65_536, "Tokens of passages that the model is given.")
+    public static let ragCacheHours = Setting.integer(
+        "RAG_CACHE_HOURS", 6, in: 0...720,
+        "Hours for which the answer to a question is given again while its documents stay the same; 0: never.")
+    public static let ragAnalyticsDays = Setting.integer("RAG_ANALYTICS_DAYS", 30, in: 1...3_650, "Days for which searches are counted.")
+    public static let ragAnalyticsQueries = Setting.flag(
+        "RAG_ANALYTICS_QUERIES", false, "Whether the words of questions are kept with the counts; without, only a hash is.")
     public static let documentsDirectory = Setting.text("DOCUMENTS_DIR", "./documents", "Folder that is indexed when a request names none.")
 }
 
@@ -110,6 +116,7 @@ extension SettingKeys {
         llamaServer, chatModel, codeModel, gpuLayers, llamaThreads, llamaContext, llamaBatch, llamaParallel, chatAlias, codeAlias,
         llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
-        ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, documentsDirectory,
+        ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
+        documentsDirectory,
     ]
 }

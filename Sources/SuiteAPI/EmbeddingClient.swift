@@ -1,3 +1,4 @@
+import NIOHTTP1
 import ServiceKit
 
 /// Asks the embedding service for vectors.

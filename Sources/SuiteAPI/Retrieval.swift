@@ -58,12 +58,15 @@ public struct QueryRequest: Codable, Sendable {
     public var topk: Int?
     /// Whether the answer comes as server-sent events: `sources`, then `delta`s, then `done`.
     public var stream: Bool?
+    /// Whether an answer that was given before may be given again; it may without a word.
+    public var cache: Bool?
 
-    public init(query: String, collection: String? = nil, topk: Int? = nil, stream: Bool? = nil) {
+    public init(query: String, collection: String? = nil, topk: Int? = nil, stream: Bool? = nil, cache: Bool? = nil) {
         self.query = query
         self.collection = collection
         self.topk = topk
         self.stream = stream
+        self.cache = cache
     }
 }
 
@@ -109,8 +112,8 @@ public struct QueryResponse: Codable, Sendable {
     public let sources: [Source]
     public let context: [Context]
     public let usage: Usage?
-    public let cached: Bool
-    public let response_time_ms: Int
+    public var cached: Bool
+    public var response_time_ms: Int
 
     public init(
         answer: String, answered: Bool, sources: [Source], context: [Context], usage: Usage?, cached: Bool, response_time_ms: Int

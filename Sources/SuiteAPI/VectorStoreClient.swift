@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import ServiceKit
 
 /// Speaks to a Qdrant: this suite's own or one elsewhere (`QDRANT_URL`).

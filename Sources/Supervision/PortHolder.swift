@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import ServiceKit
 import Subprocess
 
 /// Finds out whether a port is free and, if not, who has it.
@@ -21,12 +22,7 @@ public enum PortHolder {
     /// The process that listens on a port, as `name (pid N)`; `nil` when the system does not let us see it.
     public static func name(of port: Int) async -> String? {
         #if os(Linux)
-            // The kernel hands its tables out page by page, and a row can slip from one to the next while sockets come and go: look again.
-            for _ in 0..<10 {
-                if let inode = listeningInode(port), let found = process(holding: inode) { return found }
-                try? await Task.sleep(for: .milliseconds(20))
-            }
-            return nil
+            return listeningInode(port).flatMap(process(holding:))
         #else
             let result = try? await Subprocess.run(
                 .name("lsof"), arguments: ["-nP", "-iTCP:\(port)", "-sTCP:LISTEN", "-Fpc"], output: .string(limit: 1 << 16))
@@ -42,8 +38,7 @@ public enum PortHolder {
                 guard let pid = Int32(entry) else { continue }
                 for descriptor in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
                 where (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(descriptor)")) == "socket:[\(inode)]" {
-                    let name = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?
-                        .trimmingCharacters(in: .whitespacesAndNewlines)
+                    let name = KernelFile.text("/proc/\(pid)/comm")?.trimmingCharacters(in: .whitespacesAndNewlines)
                     return "\(name ?? "a process") (pid \(pid))"
                 }
             }
@@ -54,7 +49,7 @@ public enum PortHolder {
     /// The socket that listens on a port, from the kernel's tables (proc(5), `/proc/net/tcp`).
     private static func listeningInode(_ port: Int) -> Substring? {
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            guard let text = try? String(contentsOfFile: table, encoding: .utf8) else { continue }
+            guard let text = KernelFile.text(table) else { continue }
             for line in text.split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 guard fields.count > 9, fields[3] == "0A", let found = fields[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) })

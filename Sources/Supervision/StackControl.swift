@@ -47,8 +47,9 @@ public struct StackControl: Sendable {
 
     /// Starts a supervisor in a session of its own, so that it outlives this command and its terminal.
     ///
+    /// - Parameter arguments: flags for the supervisor besides those that name the services.
     /// - Throws: ``SupervisionError`` when it does not come up.
-    public func launch(_ services: [ServiceDescriptor], program: FilePath) async throws {
+    public func launch(_ services: [ServiceDescriptor], program: FilePath, arguments: [String]) async throws {
         let log = folders.logs.appending("supervisor.log").string
         guard
             FileManager.default.fileExists(atPath: log)
@@ -58,7 +59,7 @@ public struct StackControl: Sendable {
         try output.seekToEnd()
         let process = Process()
         process.executableURL = URL(filePath: program.string)
-        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")]
+        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")] + arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
@@ -74,23 +75,25 @@ public struct StackControl: Sendable {
 
     /// Waits until every service is ready.
     ///
-    /// - Parameter progress: told of the state at every change and at least once a second.
-    /// - Throws: ``SupervisionError`` naming what is not ready when the longest start time-out has passed.
-    public func waitUntilReady(_ progress: (SupervisorState) -> Void) async throws {
-        let limit = ServiceCatalogue.runnable.map(\.startTimeout).max() ?? .seconds(60)
-        let deadline = ContinuousClock.now.advanced(by: limit)
+    /// - Parameters:
+    ///   - replaced: processes that are on their way out, and whose readiness counts no more.
+    ///   - progress: told of the state again and again.
+    /// - Throws: ``SupervisionError`` naming what is not ready when its time has passed, or keeps falling over.
+    public func waitUntilReady(replacing replaced: [ProcessIdentity] = [], _ progress: (SupervisorState) -> Void) async throws {
+        let start = ContinuousClock.now
         while true {
             guard let state else { throw SupervisionError("The supervisor ended; see \(folders.logs)/supervisor.log.") }
             progress(state)
-            let unready = state.children.filter { $0.phase != .ready }
+            let unready = state.children.filter { child in child.phase != .ready || child.process.map(replaced.contains) ?? true }
             if unready.isEmpty { return }
-            // A service that keeps falling over will not become ready by waiting.
-            let failed = unready.filter { $0.restarts >= 4 }
-            guard failed.isEmpty, ContinuousClock.now < deadline else {
-                let lines = (failed.isEmpty ? unready : failed).map { "\($0.service): \($0.reason ?? $0.phase.rawValue)" }
+            let elapsed = start.duration(to: .now)
+            // One that keeps falling over will not become ready by waiting.
+            let lost = unready.filter { $0.failures >= 4 || elapsed > ServiceCatalogue.readyTimeout(of: ServiceCatalogue[$0.service]) }
+            guard lost.isEmpty else {
+                let lines = lost.map { "\($0.service): \($0.reason ?? $0.phase.rawValue)" }
                 throw SupervisionError("Not ready:\n" + lines.joined(separator: "\n") + "\nSee: maru logs")
             }
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .milliseconds(100))
         }
     }
 
@@ -100,8 +103,12 @@ public struct StackControl: Sendable {
     /// - Throws: ``SupervisionError`` naming processes that would not end.
     public func stop() async throws -> Bool {
         let running = state
-        let grace = ServiceCatalogue.runnable.map(\.gracePeriod).max() ?? .seconds(10)
-        if let running { await running.supervisor.end(within: grace + .seconds(10)) }
+        // The supervisor stops them wave by wave, each with its grace period, and then looks for leftovers.
+        let waves = ServiceCatalogue.stopWaves(ServiceCatalogue.runnable)
+        let grace = waves.reduce(Duration.seconds(10)) { sum, wave in
+            sum + (wave.map { ServiceCatalogue[$0].gracePeriod }.max() ?? .zero)
+        }
+        await running?.supervisor.end(within: grace)
         let leftovers = await endLeftovers()
         let alive = (running?.children.compactMap(\.process) ?? []).filter(\.isAlive)
         guard alive.isEmpty else { throw SupervisionError("Still running: " + alive.map { "pid \($0.pid)" }.joined(separator: ", ")) }
@@ -110,14 +117,17 @@ public struct StackControl: Sendable {
 
     /// Ends services; the supervisor starts them again.
     ///
+    /// - Returns: the processes that were ended.
     /// - Throws: ``SupervisionError`` when the stack or one of them does not run.
-    public func restart(_ ids: [ServiceID]) async throws {
+    public func restart(_ ids: [ServiceID]) async throws -> [ProcessIdentity] {
         guard let state else { throw SupervisionError("The stack does not run. Start it with: maru up") }
-        for id in ids {
+        let processes = try ids.map { id in
             guard let process = state.children.first(where: { $0.service == id })?.process else {
                 throw SupervisionError("\(id) does not run.")
             }
-            await process.end(within: ServiceCatalogue[id].gracePeriod)
+            return (process, ServiceCatalogue[id].gracePeriod)
         }
+        for (process, grace) in processes { await process.end(within: grace) }
+        return processes.map(\.0)
     }
 }

@@ -1,18 +1,27 @@
 import Foundation
 import Logging
+import NIOHTTP1
 import ServiceKit
 import ServiceLifecycle
 import Subprocess
 import Suite
 import SystemPackage
 
-/// Keeps the services of a stack running, each as a child process: starts them, watches them, starts them again, stops them in order.
+/// Keeps the services of a stack running, each as a child process: starts them in the order of their dependencies, watches them, starts
+/// them again, and stops them in the opposite order, so that what a service still works on finds the services it needs.
 public actor Supervisor: Service {
+    private struct Child {
+        let descriptor: ServiceDescriptor
+        var lifecycle: ChildLifecycle
+        var process: ProcessIdentity?
+        var since = Date.now
+    }
+
     private let settings: Settings
-    private let services: [ServiceDescriptor]
     private let program: FilePath
     private let logger: Logger
-    private var state: SupervisorState
+    private let own: ProcessIdentity
+    private var children: [Child]
 
     /// - Parameters:
     ///   - services: what to run, in start order.
@@ -23,44 +32,52 @@ public actor Supervisor: Service {
             throw SupervisionError("This process cannot find itself in the process table.")
         }
         self.settings = settings
-        self.services = services
         self.program = program
         self.logger = logger
-        state = SupervisorState(
-            supervisor: own, version: BuildInfo.version,
-            children: services.map { .init(service: $0.id, phase: .waiting, process: nil, restarts: 0, since: .now, reason: nil) })
+        self.own = own
+        children = services.map { Child(descriptor: $0, lifecycle: ChildLifecycle(startTimeout: $0.startTimeout)) }
     }
 
     /// Runs until graceful shutdown; then every child is gone.
     public func run() async throws {
         try settings.dataFolders.create()
-        try state.write(settings.dataFolders)
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup(of: Void.self) { group in
-                for service in self.services { group.addTask { await self.keepRunning(service) } }
-            }
+        writeState()
+        let services = children.map(\.descriptor)
+        let lives = services.map { service in (id: service.id, task: Task { await self.keepRunning(service) }) }
+        try? await gracefulShutdown()
+        for wave in ServiceCatalogue.stopWaves(services) {
+            let ending = lives.filter { wave.contains($0.id) }.map(\.task)
+            for task in ending { task.cancel() }
+            for task in ending { await task.value }
         }
-        // Children were ended by the cancellation, each with its grace period.
         for record in ProcessRecord.all(in: settings.dataFolders.run) { await record.endLeftover() }
         try? FileManager.default.removeItem(atPath: SupervisorState.file(settings.dataFolders).string)
     }
 
     private func keepRunning(_ service: ServiceDescriptor) async {
-        var backoff = RestartBackoff()
+        await waitForDependencies(of: service)
         while !Task.isCancelled {
-            let start = ContinuousClock.now
             let ending = await runOnce(service)
-            guard !Task.isCancelled else { return }
-            let wait = backoff.wait(afterRunning: start.duration(to: .now))
+            guard !Task.isCancelled else { break }
+            var wait = Duration.zero
+            update(service.id) {
+                wait = $0.lifecycle.ended(ending, at: .now)
+                $0.process = nil
+            }
             logger.warning(
                 "a service ended", metadata: ["child": "\(service.id)", "reason": "\(ending)", "restart_in_s": "\(wait.seconds)"])
-            update(service.id) {
-                $0.phase = .backingOff
-                $0.process = nil
-                $0.restarts += 1
-                $0.reason = "\(ending); next start in \(Int(wait.seconds)) s"
-            }
             try? await Task.sleep(for: wait)
+        }
+        update(service.id) {
+            $0.lifecycle.stop()
+            $0.process = nil
+        }
+    }
+
+    /// Waits until every dependency that is part of this stack answers, or has failed: one that is broken holds up nobody.
+    private func waitForDependencies(of service: ServiceDescriptor) async {
+        while children.contains(where: { service.dependencies.contains($0.descriptor.id) && !$0.lifecycle.letsDependentsStart }) {
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return }
         }
     }
 
@@ -85,14 +102,13 @@ public actor Supervisor: Service {
                 let identity = ProcessIdentity(pid: execution.processIdentifier.value)
                 if let identity { try record.write(identity) }
                 self.update(service.id) {
-                    $0.phase = .starting
+                    $0.lifecycle.start(at: .now)
                     $0.process = identity
                     $0.since = .now
-                    $0.reason = nil
                 }
-                let readiness = Task { await self.watchReadiness(service) }
-                defer { readiness.cancel() }
-                for try await part in execution.standardOutput { try await log.append(part.withUnsafeBytes { Array($0) }) }
+                let watch = Task { await self.watch(service, identity) }
+                defer { watch.cancel() }
+                await self.keepLog(of: execution.standardOutput, in: log, service)
                 withExtendedLifetime(execution.standardInputWriter) {}
             }
             record.remove()
@@ -105,41 +121,81 @@ public actor Supervisor: Service {
         }
     }
 
-    /// Follows a child's health for as long as it runs.
-    private func watchReadiness(_ service: ServiceDescriptor) async {
-        let client = ServiceClient(name: service.id.rawValue, baseURL: settings.baseURL(of: service.id), timeout: .seconds(5))
-        var wasReady = false
-        while !Task.isCancelled {
-            do {
-                _ = try await client.bytes(.GET, service.healthPath)
-                if !wasReady {
-                    update(service.id) {
-                        $0.phase = .ready
-                        $0.reason = nil
-                    }
-                }
-                wasReady = true
-            } catch {
-                guard !Task.isCancelled else { return }
-                wasReady = false
-                update(service.id) {
-                    $0.phase = .starting
-                    $0.reason = "\(error)"
+    /// Writes what a child says into its log, to the end: a child whose output nobody takes would block. A log that cannot be written,
+    /// such as on a full disk, is told once and costs the lines, not the service.
+    private func keepLog(
+        of output: some AsyncSequence<SubprocessOutputSequence.Element, any Error>, in log: LogFile, _ service: ServiceDescriptor
+    ) async {
+        var isTold = false
+        do {
+            for try await part in output {
+                do {
+                    try await log.append(part.withUnsafeBytes { Array($0) })
+                    isTold = false
+                } catch {
+                    if !isTold { logger.error("a log cannot be written", metadata: ["child": "\(service.id)", "cause": "\(error)"]) }
+                    isTold = true
                 }
             }
-            try? await Task.sleep(for: wasReady ? .seconds(2) : .milliseconds(250))
+        } catch {
+            logger.debug("a child's output ended", metadata: ["child": "\(service.id)", "cause": "\(error)"])
         }
     }
 
-    private func update(_ service: ServiceID, _ change: (inout SupervisorState.Child) -> Void) {
-        guard let index = state.children.firstIndex(where: { $0.service == service }) else { return }
-        change(&state.children[index])
+    /// Follows a child for as long as it runs, and ends it when it does not answer.
+    private func watch(_ service: ServiceDescriptor, _ process: ProcessIdentity?) async {
+        let client = ServiceClient(name: service.id.rawValue, baseURL: settings.baseURL(of: service.id), timeout: .seconds(5))
+        while !Task.isCancelled {
+            let probe = await Self.probe(client, service)
+            guard !Task.isCancelled else { return }
+            var action = ChildLifecycle.Action.none
+            update(service.id) { action = $0.lifecycle.saw(probe, at: .now) }
+            if action == .end {
+                logger.error("a service does not answer and is ended", metadata: ["child": "\(service.id)"])
+                await process?.end(within: service.gracePeriod)
+                return
+            }
+            try? await Task.sleep(for: probe == .ready ? .seconds(2) : .milliseconds(100))
+        }
+    }
+
+    private static func probe(_ client: ServiceClient, _ service: ServiceDescriptor) async -> ChildLifecycle.Probe {
+        do {
+            _ = try await client.bytes(.GET, service.healthPath)
+            return .ready
+        } catch let error as UpstreamError where error.status != nil {
+            return .alive(error.message)
+        } catch {
+            // Health asks dependencies and may be slow with them; liveness is the process's own.
+            guard (try? await client.bytes(.GET, "/livez")) == nil else { return .alive("its health is not told in time") }
+            return .silent("\(error)")
+        }
+    }
+
+    private func update(_ service: ServiceID, _ change: (inout Child) -> Void) {
+        guard let index = children.firstIndex(where: { $0.descriptor.id == service }) else { return }
+        change(&children[index])
+        writeState()
+    }
+
+    private func writeState() {
+        let state = SupervisorState(
+            supervisor: own, version: BuildInfo.version,
+            children: children.map { child in
+                .init(
+                    service: child.descriptor.id, phase: child.lifecycle.phase, process: child.process, restarts: child.lifecycle.restarts,
+                    failures: child.lifecycle.failures, since: child.since, reason: child.lifecycle.reason)
+            })
+        guard state.children != lastWritten else { return }
         do {
             try state.write(settings.dataFolders)
+            lastWritten = state.children
         } catch {
             logger.error("the supervisor's state cannot be written", metadata: ["cause": "\(error)"])
         }
     }
+
+    private var lastWritten: [SupervisorState.Child]?
 
     /// What children are given of the environment: the settings, what programs need to be found, and that they are watched over.
     private func childEnvironment() -> [Environment.Key: String] {

@@ -6,13 +6,16 @@ import SystemPackage
 /// What the supervisor tells of itself, in `DATA_DIR/run/supervisor.json`; replaced whole at every change.
 public struct SupervisorState: Codable, Sendable {
     /// One service as the supervisor sees it.
-    public struct Child: Codable, Sendable {
-        public enum Phase: String, Codable, Sendable { case waiting, starting, ready, backingOff = "backing off", stopped }
+    public struct Child: Codable, Sendable, Equatable {
+        /// `alive` answers, but cannot do its work yet.
+        public enum Phase: String, Codable, Sendable { case waiting, starting, alive, ready, backingOff = "backing off", stopped }
 
         public let service: ServiceID
         public var phase: Phase
         public var process: ProcessIdentity?
         public var restarts: Int
+        /// Lives in a row that ended too soon.
+        public var failures: Int
         /// When the current process began.
         public var since: Date
         /// Why it last ended, or what it waits for.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import HTTPTypes
 import ServiceKit
 import SuiteAPI
 import Synchronization

@@ -1,3 +1,4 @@
+import HTTPTypes
 import ServiceKit
 
 /// How vectors are compared.

@@ -1,4 +1,5 @@
 import CHnsw
+import HTTPTypes
 import ServiceKit
 import SystemPackage
 

@@ -15,9 +15,10 @@ struct AskCommand: AsyncParsableCommand {
     @Option(help: "Passages the answer is built on.") var topk: Int?
     @Flag(help: "Print the whole answer as JSON.") var json = false
     @Flag(inversion: .prefixedNo, help: "Show the answer as it is made.") var stream = true
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let client = try await Session.load().clients.retrieval
+        let client = try await Session(given).clients.retrieval
         let request = QueryRequest(query: question, collection: collection, topk: topk)
         do {
             if stream, !json { return try await streamed(client, request) }

@@ -15,9 +15,10 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "A model of the gateway, by name.") var model: String?
     @Option(help: "Instructions for the model.") var system: String?
     @Option(help: "Tokens an answer may have.") var maxTokens = 512
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let session = try await Session.load()
+        let session = try await Session(given)
         let name = model ?? session.settings[code ? SettingKeys.codeAlias : SettingKeys.chatAlias]
         var messages = system.map { [ChatRequest.Message(role: "system", content: $0)] } ?? []
         if !question.isEmpty {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Operations
+import ServiceKit
 import Suite
 import Synchronization
 
@@ -12,9 +13,10 @@ struct CheckOutput: ParsableArguments {
     @Option(help: ArgumentHelp("Also write JUnit XML to this file.", valueName: "file")) var junit: String?
     @Option(help: "The runtime that is judged: native or compose.") var runtime: CheckContext.Runtime = .native
     @Option(help: ArgumentHelp("Seconds a starting service is waited for.", valueName: "n")) var patience: Int = 30
+    @OptionGroup var given: SettingFlags
 
     func run(named name: String, inParallel: Bool = false, checks: (Settings) -> [Check]) async throws {
-        let session = try await Session.load()
+        let session = try await Session(given)
         let context = CheckContext(settings: session.settings, clients: session.clients, runtime: runtime, patience: .seconds(patience))
         let printer = ResultPrinter(isColoured: Terminal.isColoured)
         let shown = ShownPhases()

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import ServiceKit
 import Suite
+import SystemPackage
 
 /// `maru config`.
 struct ConfigCommand: AsyncParsableCommand {
@@ -19,9 +20,10 @@ struct ConfigCommand: AsyncParsableCommand {
         let source: String
         let summary: String
     }
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let settings = try await Settings.load()
+        let settings = try await given.load()
         let rows = SettingKeys.all.map { setting in
             let (text, source) = settings.resolved(setting)
             return Row(

@@ -10,9 +10,10 @@ struct EngineCommand: AsyncParsableCommand {
     struct Install: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Install the managed engine (\(EngineInstaller.downloadSize)), unless a llama-server is there already.")
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let settings = try await Settings.load()
+            let settings = try await given.load()
             if let engine = try await EngineDiscovery(settings: settings).existing() { return print("Engine: \(engine)") }
             print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
             try await EngineInstaller(folder: settings.dataFolders.engine).install()
@@ -22,9 +23,10 @@ struct EngineCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show the engine in use and the advisories that concern it.")
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let engine = try await EngineDiscovery(settings: try await Settings.load()).find()
+            let engine = try await EngineDiscovery(settings: try await given.load()).find()
             print("Engine: \(engine)")
             for advisory in EngineAdvisories.applying(to: engine) { print("  \(advisory)") }
         }

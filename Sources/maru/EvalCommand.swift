@@ -53,9 +53,10 @@ struct EvalCommand: AsyncParsableCommand {
             let unanswerable_refused: Double
             let questions: [Row]
         }
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let client = try await Session.load().clients.retrieval
+            let client = try await Session(given).clients.retrieval
             let set = try JSONDecoder().decode(QuestionSet.self, from: try Data(contentsOf: URL(filePath: questions)))
             let documents = URL(filePath: set.documents, relativeTo: .currentDirectory()).standardizedFileURL.path(percentEncoded: false)
             _ = try await client.index(IndexRequest(collection: set.collection, path: documents))

@@ -13,11 +13,12 @@ struct IndexCommand: AsyncParsableCommand {
     @Argument(help: "A file or folder.") var path: String
     @Option(help: "The collection to put them in.") var collection: String?
     @Flag(help: "Print the result as JSON.") var json = false
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
         let absolute = URL(filePath: path, relativeTo: .currentDirectory()).standardizedFileURL.path(percentEncoded: false)
         guard FileManager.default.fileExists(atPath: absolute) else { throw CommandError("\(path) does not exist.") }
-        let client = try await Session.load().clients.retrieval
+        let client = try await Session(given).clients.retrieval
         let result: IndexResponse
         do {
             result = try await client.index(IndexRequest(collection: collection, path: absolute))

@@ -12,9 +12,10 @@ struct LogsCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "Lines of each service.") var number = 100
     @Flag(name: .shortAndLong, help: "Go on as lines come; Ctrl-C ends.") var follow = false
     @Flag(help: "The lines as they are, JSON.") var raw = false
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let folder = try await Settings.load().dataFolders.logs
+        let folder = try await given.load().dataFolders.logs
         let wanted = names.isEmpty ? ServiceCatalogue.runnable.map(\.id.rawValue) + ["supervisor"] : names.map(\.rawValue)
         let files = wanted.map { folder.appending("\($0).log") }
         var offsets: [FilePath: UInt64] = [:]

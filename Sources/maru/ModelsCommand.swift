@@ -25,9 +25,10 @@ struct ModelsCommand: AsyncParsableCommand {
             let present: Bool
             let inUse: [String]
         }
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let store = ModelStore(settings: try await Settings.load())
+            let store = ModelStore(settings: try await given.load())
             var chosen: [String: [String]] = [:]
             for role in ModelRole.allCases { chosen[await store.chosen(for: role).file, default: []].append(role.rawValue) }
             let rows = ModelCatalogue.all.map { model in
@@ -54,9 +55,10 @@ struct ModelsCommand: AsyncParsableCommand {
 
         @Argument(help: "Names of `maru models list`.") var names: [String] = []
         @Flag(name: .customLong("default"), help: "The models that this machine's chat, code and embedding use.") var defaults = false
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let store = ModelStore(settings: try await Settings.load())
+            let store = ModelStore(settings: try await given.load())
             var wanted = names
             if defaults || names.isEmpty { for role in ModelRole.allCases { wanted.append(await store.chosen(for: role).name) } }
             var seen = Set<String>()
@@ -77,9 +79,10 @@ struct ModelsCommand: AsyncParsableCommand {
 
         @Argument(help: "Names of `maru models list`; without one, the models in use.") var names: [String] = []
         @Flag(help: "Compute checksums anew even where nothing changed since the last time.") var full = false
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let store = ModelStore(settings: try await Settings.load())
+            let store = ModelStore(settings: try await given.load())
             var failures = 0
             var wanted = names.map { ModelCatalogue.named($0)?.file ?? $0 }
             if names.isEmpty { for role in ModelRole.allCases { wanted.append(await store.chosen(for: role).file) } }
@@ -99,9 +102,10 @@ struct ModelsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Remove a model file.")
 
         @Argument(help: "A name of `maru models list`.") var name: String
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let store = ModelStore(settings: try await Settings.load())
+            let store = ModelStore(settings: try await given.load())
             guard let model = ModelCatalogue.named(name) else { throw CommandError("There is no model “\(name)”. See: maru models list") }
             let path = store.folder.appending(model.file)
             guard FileManager.default.fileExists(atPath: path.string) else { throw CommandError("\(path) is not there.") }
@@ -112,9 +116,10 @@ struct ModelsCommand: AsyncParsableCommand {
 
     struct Plan: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Say which models suit this machine, and what memory they take.")
+        @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let settings = try await Settings.load()
+            let settings = try await given.load()
             let machine = await Machine.current()
             let store = ModelStore(settings: settings)
             print(

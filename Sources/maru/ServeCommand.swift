@@ -11,6 +11,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Argument(help: ArgumentHelp("One of: \(ServiceCatalogue.runnable.map(\.id.rawValue).joined(separator: ", ")).", valueName: "name"))
     var name: ServiceID
+    @OptionGroup var given: SettingFlags
 
-    func run() async throws { try await Composition.serve(name, settings: try await Settings.load()) }
+    func run() async throws { try await Composition.serve(name, settings: try await given.load()) }
 }

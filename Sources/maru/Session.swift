@@ -7,9 +7,9 @@ struct Session {
     let settings: Settings
     let clients: SuiteClients
 
-    static func load() async throws -> Session {
-        let settings = try await Settings.load()
+    init(_ flags: SettingFlags) async throws {
+        settings = try await flags.load()
         let key = try? KeyFile.admin(settings.dataFolders).read()
-        return Session(settings: settings, clients: SuiteClients(settings: settings, key: key))
+        clients = SuiteClients(settings: settings, key: key)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Suite
 import Supervision
 
 /// Shows how services come up: a line for each that is ready, and on a terminal a last line that tells what is waited for.
@@ -15,7 +16,9 @@ final class StartProgress {
         let waiting = state.children.filter { $0.phase != .ready }
         guard Terminal.isInteractive, !waiting.isEmpty else { return }
         clearStatus()
-        let line = "   \(seconds) s, waiting for \(waiting.map(\.service.rawValue).joined(separator: ", "))"
+        let names = waiting.map { child in child.service.rawValue + (child.phase == .alive ? child.reason.map { " (\($0))" } ?? "" : "") }
+        // One line of the terminal: a longer one could not be taken back.
+        let line = "   \(seconds) s, waiting for \(names.joined(separator: ", "))".prefix(Terminal.columns - 1)
         FileHandle.standardOutput.write(Data(line.utf8))
         hasStatusLine = true
     }

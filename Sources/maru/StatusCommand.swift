@@ -27,9 +27,10 @@ struct StatusCommand: AsyncParsableCommand {
         let version: String?
         let services: [Row]
     }
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let settings = try await Settings.load()
+        let settings = try await given.load()
         let state = StackControl(settings: settings).state
         let rows = (state?.children ?? []).map { child in
             Row(

@@ -12,11 +12,12 @@ struct SuperviseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "supervise", abstract: "Keep services running.", shouldDisplay: false)
 
     @OptionGroup var selection: ServiceSelection
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
         // A session of its own: a terminal that closes, or Ctrl-C in it, does not reach the stack.
         setsid()
-        try await Self.supervise(try selection.services(), settings: try await Settings.load())
+        try await Self.supervise(try selection.services(), settings: try await given.load())
     }
 
     static func supervise(_ services: [ServiceDescriptor], settings: Settings) async throws {

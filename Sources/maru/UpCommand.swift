@@ -16,9 +16,10 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var selection: ServiceSelection
     @Flag(inversion: .prefixedNo, help: "Whether to wait until every service is ready.") var wait = true
     @Flag(help: "Stay in the foreground; Ctrl-C stops everything.") var foreground = false
+    @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        let settings = try await Settings.load()
+        let settings = try await given.load()
         let services = try selection.services()
         let control = StackControl(settings: settings)
         if control.state == nil {
@@ -26,7 +27,7 @@ struct UpCommand: AsyncParsableCommand {
             _ = try KeyFile.service(settings.dataFolders).readOrCreate()
             _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
             if foreground { return try await SuperviseCommand.supervise(services, settings: settings) }
-            try await control.launch(services, program: Composition.program)
+            try await control.launch(services, program: Composition.program, arguments: given.arguments)
         } else {
             print("The stack runs already.")
         }

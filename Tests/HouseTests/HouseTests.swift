@@ -52,4 +52,21 @@ struct HouseTests {
         let example = try String(contentsOf: root.appending(path: ".env.example"), encoding: .utf8)
         for match in example.matches(of: #/(?m)^#?([A-Z][A-Z_]+)=/#) { #expect(names.contains(String(match.1)), "\(match.1)") }
     }
+
+    @Test("Every metric has its line in the docs, with the labels it carries")
+    func metrics() throws {
+        let docs = try String(contentsOf: root.appending(path: "docs/metrics.md"), encoding: .utf8)
+        let made = #/(?:Counter|FloatingPointCounter|Timer|Meter|Gauge|Recorder)\(\s*label: "(\w+)", dimensions: \[(.*?)\]/#.dotMatchesNewlines()
+        let own = #/gauge\("(\w+)"/#
+        var names: [String: String] = [:]
+        for source in try sources() {
+            for match in source.text.matches(of: made) {
+                let labels = match.2.matches(of: #/\("(\w+)",/#).map { "`\($0.1)`" }.joined(separator: ", ")
+                names[String(match.1)] = labels
+            }
+            for match in source.text.matches(of: own) { names[String(match.1)] = "" }
+        }
+        #expect(names.count > 8)
+        for (name, labels) in names { #expect(docs.contains("| `\(name)` | \(labels) |"), "| `\(name)` | \(labels) |") }
+    }
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite("GGUF files")
 struct GGUFHeaderTests {
     /// A small whole file: one F32 tensor of 8 elements.
-    private static func file() -> Data {
+    static func file() -> Data {
         var data = Data("GGUF".utf8)
         func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) } }
         func append(_ text: String) {

@@ -1,6 +1,8 @@
 import Foundation
 import HummingbirdTesting
 import Logging
+import NIOCore
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SystemPackage

@@ -1,9 +1,12 @@
 import AsyncHTTPClient
+import CoreMetrics
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import NIOCore
+import NIOFoundationEssentialsCompat
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SystemPackage
@@ -14,6 +17,8 @@ import Testing
 private struct Sample: SuiteService {
     let id = ServiceID.rag
     let errorShape: ErrorShape
+    /// Told of each request to `/slow` that is being worked on.
+    let entered = AsyncStream<Void>.makeStream()
     struct Body: Decodable, Sendable {
         let count: Int
     }
@@ -24,6 +29,7 @@ private struct Sample: SuiteService {
                 .json(["count": try await request.decode(Body.self, context).count])
             },
             Route(.get, "/slow", "Takes long.") { _, _ in
+                entered.continuation.yield()
                 try await Task.sleep(for: .seconds(600))
                 return Response(status: .ok)
             },
@@ -105,14 +111,29 @@ struct ServiceServerTests {
         }
     }
 
-    @Test("Past the bound of requests in work comes 503, and time that runs out is 504")
+    @Test("Past the bound of requests in work comes 503, and time that runs out is 504; metrics are told all the while")
     func bounds() async throws {
-        try await run(.detail, ["MAX_CONCURRENT_REQUESTS": "1", "REQUEST_TIMEOUT": "1"]) { client in
-            async let slow = client.execute(uri: "/slow", method: .get)
-            try await Task.sleep(for: .milliseconds(300))
-            #expect(try await client.execute(uri: "/broken", method: .get).status == .serviceUnavailable)
-            #expect(try await slow.status == .gatewayTimeout)
+        try await withScratchFolder { folder in
+            let sample = Sample(errorShape: .detail)
+            let settings = try await Settings.test(["MAX_CONCURRENT_REQUESTS": "1", "REQUEST_TIMEOUT": "3"], folder: folder)
+            try await withRunning(sample, settings: settings) { client in
+                async let slow = client.execute(uri: "/slow", method: .get)
+                for await _ in sample.entered.stream { break }
+                let refused = try await Self.status("/broken", client)
+                #expect(refused == 503)
+                let metrics = try await Self.status("/metrics", client)
+                #expect(metrics == 200)
+                #expect(try await slow.status == .gatewayTimeout)
+            }
         }
+    }
+
+    /// Over a connection of its own: the test client has one, which waits for the answer before.
+    private static func status(_ path: String, _ client: any TestClientProtocol) async throws -> UInt {
+        let request = HTTPClientRequest(url: "http://127.0.0.1:\(try #require(client.port))\(path)")
+        let response = try await HTTPClient.suite.execute(request, timeout: .seconds(10))
+        _ = try await response.body.collect(upTo: 1 << 20)
+        return response.status.code
     }
 
     @Test("A role that does not suffice is 403")

@@ -67,4 +67,15 @@ struct SmallPartsTests {
             "\"started\":\(own.started)", with: "\"started\":1")
         #expect(try !JSONDecoder().decode(ProcessIdentity.self, from: Data(text.utf8)).isAlive)
     }
+
+    #if os(Linux)
+        @Test("A table of the kernel is read to its end, however many pages it has")
+        func kernelFile() throws {
+            // A process that has loaded this many libraries has a map of many pages; the stack stands near its end.
+            let maps = try #require(KernelFile.text("/proc/self/maps"))
+            #expect(maps.utf8.count > 8_192)
+            #expect(maps.contains("[stack]") && maps.hasSuffix("\n"))
+            #expect(KernelFile.text("/proc/self/no-such-file") == nil)
+        }
+    #endif
 }

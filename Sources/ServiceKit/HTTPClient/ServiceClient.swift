@@ -124,7 +124,7 @@ public struct ServiceClient: Sendable {
         let told = try? JSONDecoder().decode(JSONValue.self, from: body)
         let message =
             told?["error"]?["message"]?.stringValue ?? told?["detail"]?.stringValue ?? told?["status"]?["error"]?.stringValue
-            ?? told?["error"]?.stringValue ?? String(String(buffer: body).prefix(300))
+            ?? told?["error"]?.stringValue ?? told?["reason"]?.stringValue ?? String(String(buffer: body).prefix(300))
         return UpstreamError(
             service: name, status: Int(response.status.code), code: told?["error"]?["code"]?.stringValue ?? told?["code"]?.stringValue,
             message: message, retryAfter: response.headers.first(name: "Retry-After").flatMap { Int($0) }.map { .seconds($0) })

@@ -14,7 +14,8 @@ struct ErrorMiddleware: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch {
-            let answer = describe(error, request: request)
+            var answer = describe((error as? LastOnConnection)?.cause ?? error, request: request)
+            if error is LastOnConnection { answer.headers[.connection] = "close" }
             if answer.status.code >= 500 {
                 context.logger.error("\(answer.message)", metadata: ["code": "\(answer.code)", "cause": "\(error)"])
             }
@@ -46,6 +47,12 @@ struct ErrorMiddleware: RouterMiddleware {
             .methodNotAllowed, code: "method_not_allowed", "\(request.uri.path) takes \(methods.joined(separator: ", ")).",
             headers: [.allow: methods.joined(separator: ", ")])
     }
+}
+
+/// An error of a handler that watched its connection: the connection ends with the answer, and the client must be told, or it would send
+/// its next request into a closed one.
+struct LastOnConnection: Error {
+    let cause: any Error
 }
 
 extension Route {

@@ -48,7 +48,7 @@ public struct Relay: Sendable {
     public func answer(
         _ head: HTTPClientResponse, for request: Request, failure: (@Sendable (any Error) -> String)? = nil
     ) -> Response {
-        var headers: HTTPFields = [.connection: "close"]
+        var headers: HTTPFields = [:]
         if let type = head.headers.first(name: "content-type") { headers[.contentType] = type }
         if let wait = head.headers.first(name: "retry-after") { headers[.retryAfter] = wait }
         if head.headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true { headers[.cacheControl] = "no-cache" }

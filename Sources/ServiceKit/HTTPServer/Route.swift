@@ -36,3 +36,8 @@ public struct Route: Sendable {
         self.handler = handler
     }
 }
+
+extension Route {
+    /// Whether the route answers even when the service is at its limit: what tells of its state is needed most then.
+    var isAlwaysAdmitted: Bool { access == .open || path == "/metrics" }
+}

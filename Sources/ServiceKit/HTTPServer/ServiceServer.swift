@@ -61,7 +61,7 @@ public struct ServiceServer: Sendable {
         let maxBody = settings[SettingKeys.maxBodyBytes]
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { [authorization] request, context in
-                let permit = route.access == .open ? nil : try admission.admit()
+                let permit = route.isAlwaysAdmitted ? nil : try admission.admit()
                 var context = context
                 context.maxUploadSize = maxBody
                 context.caller = try await authorization.authorize(request, for: route.access)
@@ -103,7 +103,13 @@ public struct ServiceServer: Sendable {
             // The connection can only be watched for its end once the body is off it.
             var whole = request
             _ = try await whole.collectBody(upTo: context.maxUploadSize)
-            return try await route.handler(whole, context)
+            do {
+                var response = try await route.handler(whole, context)
+                response.headers[.connection] = "close"
+                return response
+            } catch {
+                throw LastOnConnection(cause: error)
+            }
         }
         do {
             return try await withDeadline(timeout) { try await route.handler(request, context) }
@@ -137,6 +143,6 @@ public struct ServiceServer: Sendable {
         let isReady = health.status == .ok
         return .json(
             JSONValue.object(body), status: isReady ? .ok : .serviceUnavailable,
-            headers: isReady ? [:] : [.retryAfter: health.status == .loading ? "2" : "10"])
+            headers: isReady ? [:] : [.retryAfter: health.status == .loading ? "2" : "30"])
     }
 }

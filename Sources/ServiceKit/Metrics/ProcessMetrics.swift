@@ -4,7 +4,7 @@ import Foundation
 enum ProcessMetrics {
     static func write(to output: inout Exposition) {
         #if os(Linux)
-            guard let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8) else { return }
+            guard let stat = KernelFile.text("/proc/self/stat") else { return }
             // The command name may hold spaces; the fields after its closing parenthesis are fixed (proc_pid_stat(5)).
             let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
             guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]), let start = Double(fields[19]),
@@ -28,7 +28,6 @@ enum ProcessMetrics {
     }
 
     private static func bootTime() -> Double? {
-        let stat = try? String(contentsOfFile: "/proc/stat", encoding: .utf8)
-        return stat?.split(separator: "\n").first { $0.hasPrefix("btime ") }.flatMap { Double($0.dropFirst(6)) }
+        KernelFile.text("/proc/stat")?.split(separator: "\n").first { $0.hasPrefix("btime ") }.flatMap { Double($0.dropFirst(6)) }
     }
 }

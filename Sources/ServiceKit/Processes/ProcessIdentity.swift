@@ -33,7 +33,7 @@ public struct ProcessIdentity: Codable, Sendable, Hashable {
     #if os(Linux)
         /// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)).
         private static func startTime(of pid: Int32) -> UInt64? {
-            guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return nil }
+            guard let stat = KernelFile.text("/proc/\(pid)/stat") else { return nil }
             // The command name may hold spaces and parentheses; the fields follow its last one.
             let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
             guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }

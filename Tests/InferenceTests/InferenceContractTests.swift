@@ -1,0 +1,28 @@
+import Foundation
+import Logging
+import Suite
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Inference
+
+@Suite("A model behind a port, as a service")
+struct InferenceContractTests {
+    @Test("It keeps what every service keeps, also while its engine is away")
+    func contract() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            let engine = Engine(path: folder.appending("none"), origin: .setting, build: nil, help: "")
+            let whole = GGUFHeaderTests.file()
+            let model = ModelFile(
+                name: "m", path: folder.appending("m.gguf"), header: try GGUFHeader(head: whole, fileSize: Int64(whole.count)), created: 0)
+            let process = EngineProcess(
+                name: "m",
+                configuration: EngineConfiguration(use: .chat, model: model.path, alias: "m", context: 512, batch: 64, threads: 1),
+                engine: engine, runFolder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            try await ServiceContract(InferenceService(.inferenceChat, model: model, engine: engine, process: process), settings: settings)
+                .check()
+        }
+    }
+}
