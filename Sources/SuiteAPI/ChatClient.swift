@@ -22,6 +22,7 @@ public struct ChatClient: Sendable {
     public func stream(_ request: ChatRequest) async throws -> AsyncThrowingStream<ChatChunk, any Error> {
         var request = request
         request.stream = true
+        request.stream_options = .init(include_usage: true)
         let response = try await client.stream(.POST, "/v1/chat/completions", body: request)
         let events = response.body.sseData
         return AsyncThrowingStream { continuation in
