@@ -3,92 +3,67 @@ import ServiceKit
 import Suite
 import SuiteAPI
 
-/// Finds passages by meaning and by words at once, and fuses the two.
+/// Finds passages by meaning and by words at once, and ranks them by both.
 struct HybridSearch: Sendable {
     /// What a search found.
     struct Found: Sendable {
         let passages: [IndexDatabase.Stored]
         let scores: [Double]
-        /// How near in meaning the nearest passage is: its cosine.
+        /// How near in meaning the nearest passage is: its centred cosine.
         let bestCosine: Double
-        /// How much of the question's rare words the best passages hold, from 0 to 1.
+        /// How much of the question's rare words the best two passages hold together, from 0 to 1.
         let coverage: Double
     }
 
-    /// Hits of each kind that take part in the fusion.
+    /// Hits of each kind that are ranked.
     private static let depth = 20
+    /// What a passage that holds all words of the question gains, in cosine. A sum ranks better here than ranks alone (reciprocal rank
+    /// fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Anything
+    /// from 0.3 to 0.8 finds the same documents among the first four of the questions marked `tune`.
+    static let weightOfWords = 0.4
 
     let database: IndexDatabase
-    let embedding: EmbeddingClient
+    let embedding: CentredEmbedding
     let vectors: VectorStoreClient
 
     /// - Throws: 404 when nothing was indexed under this name; 503 when embedding or vectors are away.
     func run(_ question: String, in collection: String, limit: Int) async throws -> Found {
         let terms = QuestionTerms(question)
-        async let dense = dense(question, collection)
-        async let lexical = lexical(terms, collection)
-        let (near, words) = try await (dense, lexical)
-        let fused = ReciprocalRankFusion.fuse([(near.map(\.id), 1), (words.map(\.id), 1)])
-        let best = Array(fused.prefix(limit))
-        let stored = Dictionary(
-            try await database.passages(collection, ids: best.map(\.id)).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        let kept = best.filter { stored[$0.id] != nil }
-        let passages = kept.compactMap { stored[$0.id] }
+        async let dense = dense(question, collection, limit)
+        async let lexical = lexical(terms, collection, limit)
+        async let frequencies = database.frequencies(terms.all.map(\.expression), in: collection)
+        let (near, words, (counts, total)) = try await (dense, lexical, frequencies)
+        let coverage = Coverage(of: terms, counts: counts, total: total)
+        let cosines = Dictionary(near, uniquingKeysWith: { first, _ in first })
+        // What only the words found is no nearer than the last that the vectors found.
+        let least = near.last?.1 ?? 0
+        let known = Set(words.map(\.id))
+        let candidates = words + (try await database.passages(collection, ids: near.map(\.0).filter { !known.contains($0) }))
+        let ranked = candidates.map { passage in
+            let content = QuestionTerms.Content(passage.searchedText)
+            let score = (cosines[passage.id] ?? least) + Self.weightOfWords * coverage.share(in: content)
+            return (passage: passage, score: score)
+        }.sorted { ($0.score, $1.passage.id) > ($1.score, $0.passage.id) }
+        let best = ranked.prefix(2).map(\.passage.searchedText).joined(separator: "\n")
         return Found(
-            passages: passages, scores: kept.map(\.score), bestCosine: near.first?.score ?? 0,
-            coverage: try await coverage(terms, passages.prefix(2), collection))
+            passages: ranked.prefix(limit).map(\.passage), scores: ranked.prefix(limit).map(\.score), bestCosine: near.first?.1 ?? 0,
+            coverage: coverage.share(in: QuestionTerms.Content(best)))
     }
 
-    private func dense(_ question: String, _ collection: String) async throws -> [(id: String, score: Double)] {
-        let vector = try await embedding.embed([question], for: .query).embeddings[0]
+    private func dense(_ question: String, _ collection: String, _ limit: Int) async throws -> [(String, Double)] {
+        let vector = try await embedding.vectors([question], in: [Language(of: question)], for: .query)[0]
         do {
-            return try await vectors.search(vector, in: collection, limit: Self.depth).map { ($0.id.description, Double($0.score)) }
+            return try await vectors.search(vector, in: collection, limit: max(Self.depth, limit)).map {
+                ($0.id.description, Double($0.score))
+            }
         } catch let error as UpstreamError where error.status == 404 {
             throw ServiceError.notFound(
                 "Nothing was indexed in “\(collection)” yet. Index documents with: maru index PATH", code: "collection_not_found")
         }
     }
 
-    private func lexical(_ terms: QuestionTerms, _ collection: String) async throws -> [IndexDatabase.Stored] {
+    private func lexical(_ terms: QuestionTerms, _ collection: String, _ limit: Int) async throws -> [IndexDatabase.Stored] {
         guard let expression = terms.expression else { return [] }
-        return try await database.matching(expression, in: collection, limit: Self.depth)
-    }
-
-    /// The share of the question's terms, each weighted by its rarity (inverse document frequency), that stand in the best passages.
-    private func coverage(_ terms: QuestionTerms, _ passages: some Sequence<IndexDatabase.Stored>, _ collection: String) async throws
-        -> Double
-    {
-        guard !terms.all.isEmpty else { return 0 }
-        let (counts, total) = try await database.frequencies(terms.all.map(\.expression), in: collection)
-        let text = passages.map { [$0.file, $0.heading ?? "", $0.text].joined(separator: "\n") }.joined(separator: "\n")
-        let own = QuestionTerms.Content(text)
-        var held = 0.0
-        var whole = 0.0
-        for (term, count) in zip(terms.all, counts) {
-            let weight = Rarity.weight(count: count, total: total)
-            whole += weight
-            if own.holds(term) { held += weight }
-        }
-        return whole > 0 ? held / whole : 0
-    }
-}
-
-/// Inverse document frequency, as BM25 has it.
-enum Rarity {
-    static func weight(count: Int, total: Int) -> Double {
-        let (count, total) = (Double(count), Double(total))
-        return log(1 + (total - count + 0.5) / (count + 0.5))
-    }
-}
-
-/// Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009, https://doi.org/10.1145/1571941.1572114), with the paper's k of 60.
-enum ReciprocalRankFusion {
-    /// - Parameter rankings: ids, best first, with the weight of each ranking.
-    static func fuse(_ rankings: [(ids: [String], weight: Double)], k: Double = 60) -> [(id: String, score: Double)] {
-        var scores: [String: Double] = [:]
-        for ranking in rankings {
-            for (rank, id) in ranking.ids.enumerated() { scores[id, default: 0] += ranking.weight / (k + Double(rank) + 1) }
-        }
-        return scores.map { (id: $0.key, score: $0.value) }.sorted { ($0.score, $1.id) > ($1.score, $0.id) }
+        return try await database.matching(expression, in: collection, limit: max(Self.depth, limit))
     }
 }

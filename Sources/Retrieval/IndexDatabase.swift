@@ -24,6 +24,9 @@ struct IndexDatabase: Sendable {
             heading = row["heading"]
             text = row["text"]
         }
+
+        /// What the words of a question are looked for in: the file's name and the headings are words one searches by, too.
+        var searchedText: String { [file, heading ?? "", text].joined(separator: "\n") }
     }
 
     /// A passage to store.
@@ -53,7 +56,28 @@ struct IndexDatabase: Sendable {
         migrator.registerMigration("collection versions") { db in
             try db.execute(sql: "CREATE TABLE collections (collection TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID")
         }
+        migrator.registerMigration("centrings") { db in
+            try db.execute(
+                sql: "CREATE TABLE centrings (model TEXT PRIMARY KEY, recipe INTEGER NOT NULL, means BLOB NOT NULL) WITHOUT ROWID")
+        }
         try migrator.migrate(pool)
+    }
+
+    /// What was learnt about an embedding model, by today's recipe.
+    func centring(for model: String) async throws -> Centring? {
+        let means = try await pool.read { db in
+            try Data.fetchOne(
+                db, sql: "SELECT means FROM centrings WHERE model = ? AND recipe = ?", arguments: [model, Centring.recipe])
+        }
+        return try means.map { try JSONDecoder().decode(Centring.self, from: $0) }
+    }
+
+    func keep(_ centring: Centring, for model: String) async throws {
+        let means = try JSONEncoder().encode(centring)
+        try await pool.write { db in
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO centrings (model, recipe, means) VALUES (?, ?, ?)", arguments: [model, Centring.recipe, means])
+        }
     }
 
     /// A number that grows whenever anything in a collection changes, and never comes back.

@@ -12,12 +12,14 @@ import SystemPackage
 actor IndexDocuments {
     private let database: IndexDatabase
     private let embedding: EmbeddingClient
+    private let centred: CentredEmbedding
     private let vectors: VectorStoreClient
     private let settings: Settings
     private let logger: Logger
 
-    init(database: IndexDatabase, clients: SuiteClients, settings: Settings, logger: Logger) {
+    init(database: IndexDatabase, centred: CentredEmbedding, clients: SuiteClients, settings: Settings, logger: Logger) {
         self.database = database
+        self.centred = centred
         embedding = clients.embedding
         vectors = clients.vectors
         self.settings = settings
@@ -70,7 +72,8 @@ actor IndexDocuments {
     private func contentHash(_ data: Data) -> String {
         let recipe: [any SettingDescription] = [SettingKeys.embeddingModel, SettingKeys.ragChunkSize, SettingKeys.ragChunkOverlap]
         var hash = SHA256()
-        hash.update(data: Data(recipe.map { settings.resolved($0).text }.joined(separator: " ").utf8))
+        let parts = ["\(PassageText.recipe)", "\(Centring.recipe)"] + recipe.map { settings.resolved($0).text }
+        hash.update(data: Data(parts.joined(separator: " ").utf8))
         hash.update(data: data)
         return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
@@ -78,12 +81,13 @@ actor IndexDocuments {
     private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {
         let text = try await TextExtractor().text(of: file.path, data: data)
         let limit = try await embedding.tokenCounts([]).limit
-        let splitter = Splitter(
-            limit: min(settings[SettingKeys.ragChunkSize], limit), overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4)
-        ) { [embedding, settings] texts in
+        let count: @Sendable ([String]) async throws -> [Int] = { [embedding, settings] texts in
             try await embedding.tokenCounts(
                 texts, atMost: min(512, settings[SettingKeys.embeddingMaxTexts]), of: settings[SettingKeys.embeddingMaxChars])
         }
+        let splitter = Splitter(
+            limit: min(settings[SettingKeys.ragChunkSize], max(1, limit - PassageText.reserve)),
+            overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4), count: count)
         let passages = try await splitter.split(text)
         let new = passages.enumerated().map { number, passage in
             IndexDatabase.New(id: Self.id(collection, file.path.string, number, passage.text), passage: passage)
@@ -91,9 +95,10 @@ actor IndexDocuments {
         let old = try await database.passageIDs(collection, path: file.path.string)
         for start in stride(from: 0, to: new.count, by: 64) {
             let part = Array(new[start..<min(start + 64, new.count)])
-            let embedded = try await embedding.embed(part.map(\.passage.text), for: .passage)
-            if start == 0 { try await ensure(collection, dimension: embedded.dim) }
-            let points = zip(part, embedded.embeddings).map { new, vector in
+            let texts = try await PassageText.of(part.map(\.passage), in: file.name, count: count)
+            let embedded = try await centred.vectors(texts, in: part.map { Language(of: $0.passage.text) }, for: .passage)
+            if start == 0 { try await ensure(collection, dimension: embedded[0].count) }
+            let points = zip(part, embedded).map { new, vector in
                 PointRecord(
                     id: .uuid(new.id), vector: vector,
                     payload: [

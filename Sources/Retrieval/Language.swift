@@ -1,7 +1,7 @@
 import Foundation
 
 /// The language of a question, which its answer takes.
-enum Language: Sendable {
+enum Language: String, Sendable, CaseIterable {
     case korean, english
 
     init(of text: String) {

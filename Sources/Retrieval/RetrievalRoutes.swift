@@ -28,7 +28,7 @@ struct RetrievalRoutes {
                 let (sources, found) = try await service.answering.find(try await request.decode(QueryRequest.self, context))
                 return .json(
                     SearchResponse(
-                        sources: sources, answerable: Answerability.holds(found), evidence: Answerability.score(found),
+                        sources: sources, answerable: Answerability.holds(found), evidence: Answerability.evidence(found),
                         response_time_ms: Int(start.duration(to: .now).milliseconds)))
             },
             Route(.get, "/collections", "What was indexed, by collection.") { _, _ in

@@ -24,14 +24,15 @@ public struct RetrievalService: SuiteService {
         self.settings = settings
         self.clients = clients
         database = try IndexDatabase(path: settings.dataFolders.sqlite.appending("rag.db"))
-        indexing = IndexDocuments(database: database, clients: clients, settings: settings, logger: logger)
+        let centred = CentredEmbedding(client: clients.embedding, database: database)
+        indexing = IndexDocuments(database: database, centred: centred, clients: clients, settings: settings, logger: logger)
         analytics = try AnalyticsDatabase(path: settings.dataFolders.sqlite.appending("rag_analytics.db"))
         cache = AnswerCache(database: analytics, lifetime: .seconds(settings[SettingKeys.ragCacheHours] * 3_600))
         log = SearchLog(
             database: analytics, keepsWords: settings[SettingKeys.ragAnalyticsQueries],
             retention: .seconds(settings[SettingKeys.ragAnalyticsDays] * 86_400))
         answering = AnswerQuestion(
-            search: HybridSearch(database: database, embedding: clients.embedding, vectors: clients.vectors), chat: clients.chat,
+            search: HybridSearch(database: database, embedding: centred, vectors: clients.vectors), chat: clients.chat,
             embedding: clients.embedding, cache: cache, log: log, settings: settings, logger: logger)
     }
 

@@ -13,18 +13,17 @@ public struct ChatRequest: Codable, Sendable {
         }
     }
 
+    public struct StreamOptions: Codable, Sendable {
+        /// Whether a last chunk tells the tokens spent.
+        public let include_usage: Bool
+    }
+
     public var model: String
     public var messages: [Message]
     public var max_tokens: Int?
     public var temperature: Double?
     public var stream: Bool?
     public var stream_options: StreamOptions?
-
-    /// What a streamed answer carries besides its text.
-    public struct StreamOptions: Codable, Sendable {
-        /// Whether a last part tells the tokens spent.
-        public let include_usage: Bool
-    }
 
     public init(model: String, messages: [Message], maxTokens: Int? = nil, temperature: Double? = nil, stream: Bool? = nil) {
         self.model = model

@@ -17,6 +17,7 @@ struct EvalCommand: AsyncParsableCommand {
         @Option(help: "The set of questions.") var questions = "Benchmarks/retrieval/questions.json"
         @Flag(help: "Print JSON.") var json = false
         @Option(help: ArgumentHelp("Also write the result to this file.", valueName: "file")) var record: String?
+        @OptionGroup var given: SettingFlags
 
         private struct QuestionSet: Decodable {
             struct Question: Decodable {
@@ -25,10 +26,13 @@ struct EvalCommand: AsyncParsableCommand {
                 let file: String
                 /// What is hard about the question; `cross` asks in one language for what stands in another.
                 let kind: String
+                let split: Split
             }
             struct Unanswerable: Decodable {
                 let id: String
                 let question: String
+                let kind: Miss
+                let split: Split
             }
             let collection: String
             let documents: String
@@ -36,24 +40,69 @@ struct EvalCommand: AsyncParsableCommand {
             let unanswerable: [Unanswerable]
         }
 
+        /// Bounds and weights were found on the one half, and are judged on the other.
+        private enum Split: String, Codable { case tune, check }
+
+        /// How far an unanswerable question is from the documents: `off` asks about the world at large, `near` about what they touch.
+        private enum Miss: String, Decodable { case off, near }
+
         private struct Row: Encodable {
             let id: String
             let kind: String
+            let split: Split
             let rank: Int?
             let answerable: Bool
             let evidence: Double
         }
 
-        private struct Verdict: Encodable {
+        private struct Summary: Encodable {
+            let answerable: Int
+            let unanswerable: Int
             /// Of the questions in their document's language.
+            let recall_at_1: Double
             let recall_at_4: Double
             let recall_at_4_across_languages: Double
             let mrr: Double
             let answerable_accepted: Double
-            let unanswerable_refused: Double
-            let questions: [Row]
+            let off_topic_refused: Double
+            let near_misses_refused: Double
+
+            init(_ rows: [Row]) {
+                let none = rows.filter { Miss(rawValue: $0.kind) != nil }
+                let some = rows.filter { Miss(rawValue: $0.kind) == nil }
+                let within = some.filter { $0.kind != "cross" }
+                func share(_ rows: [Row], _ holds: (Row) -> Bool) -> Double {
+                    Double(rows.filter(holds).count) / Double(max(1, rows.count))
+                }
+                answerable = some.count
+                unanswerable = none.count
+                recall_at_1 = share(within) { $0.rank == 1 }
+                recall_at_4 = share(within) { ($0.rank ?? .max) <= 4 }
+                recall_at_4_across_languages = share(some.filter { $0.kind == "cross" }) { ($0.rank ?? .max) <= 4 }
+                mrr = some.reduce(0) { $0 + ($1.rank.map { 1 / Double($0) } ?? 0) } / Double(max(1, some.count))
+                answerable_accepted = share(some, \.answerable)
+                off_topic_refused = share(none.filter { $0.kind == Miss.off.rawValue }) { !$0.answerable }
+                near_misses_refused = share(none.filter { $0.kind == Miss.near.rawValue }) { !$0.answerable }
+            }
         }
-        @OptionGroup var given: SettingFlags
+
+        /// The whole set's summary, its two halves, and every question.
+        private struct Verdict: Encodable {
+            let overall: Summary
+            let tune: Summary
+            let check: Summary
+            let questions: [Row]
+
+            private enum CodingKeys: CodingKey { case tune, check, questions }
+
+            func encode(to encoder: any Encoder) throws {
+                try overall.encode(to: encoder)
+                var container = encoder.container(keyedBy: CodingKeys.self)
+                try container.encode(tune, forKey: .tune)
+                try container.encode(check, forKey: .check)
+                try container.encode(questions, forKey: .questions)
+            }
+        }
 
         func run() async throws {
             let client = try await Session(given).clients.retrieval
@@ -65,20 +114,21 @@ struct EvalCommand: AsyncParsableCommand {
                 let found = try await client.search(QueryRequest(query: question.question, collection: set.collection, topk: 10))
                 let files = found.sources.map(\.file)
                 let rank = files.firstIndex(of: question.file.precomposedStringWithCanonicalMapping).map { Set(files[...$0]).count }
-                rows.append(Row(id: question.id, kind: question.kind, rank: rank, answerable: found.answerable, evidence: found.evidence))
+                rows.append(
+                    Row(
+                        id: question.id, kind: question.kind, split: question.split, rank: rank, answerable: found.answerable,
+                        evidence: found.evidence))
             }
-            var none: [Row] = []
             for question in set.unanswerable {
                 let found = try await client.search(QueryRequest(query: question.question, collection: set.collection, topk: 4))
-                none.append(Row(id: question.id, kind: "none", rank: nil, answerable: found.answerable, evidence: found.evidence))
+                rows.append(
+                    Row(
+                        id: question.id, kind: question.kind.rawValue, split: question.split, rank: nil, answerable: found.answerable,
+                        evidence: found.evidence))
             }
-            let count = Double(max(1, rows.count))
             let verdict = Verdict(
-                recall_at_4: Self.recall(rows.filter { $0.kind != "cross" }),
-                recall_at_4_across_languages: Self.recall(rows.filter { $0.kind == "cross" }),
-                mrr: rows.reduce(0) { $0 + ($1.rank.map { 1 / Double($0) } ?? 0) } / count,
-                answerable_accepted: Double(rows.filter(\.answerable).count) / count,
-                unanswerable_refused: Double(none.filter { !$0.answerable }.count) / Double(max(1, none.count)), questions: rows + none)
+                overall: Summary(rows), tune: Summary(rows.filter { $0.split == .tune }),
+                check: Summary(rows.filter { $0.split == .check }), questions: rows)
             let encoder = JSONEncoder.sorted
             encoder.outputFormatting.insert(.prettyPrinted)
             let encoded = String(decoding: try encoder.encode(verdict), as: UTF8.self)
@@ -87,22 +137,28 @@ struct EvalCommand: AsyncParsableCommand {
                 print(encoded)
             } else {
                 print(
-                    Table(["QUESTION", "RANK", "ANSWERABLE", "EVIDENCE"]).rows(
+                    Table(["QUESTION", "KIND", "SPLIT", "RANK", "ANSWERABLE", "EVIDENCE"]).rows(
                         verdict.questions.map { row in
                             [
-                                row.id, row.rank.map(String.init) ?? "-", row.answerable ? "yes" : "no",
+                                row.id, row.kind, row.split.rawValue, row.rank.map(String.init) ?? "-", row.answerable ? "yes" : "no",
                                 row.evidence.formatted(.number.precision(.fractionLength(2))),
                             ]
                         }))
+                let parts = [("tune", verdict.tune), ("check", verdict.check), ("all", verdict.overall)]
                 print(
-                    "\nrecall@4 \(Self.percent(verdict.recall_at_4))  across languages \(Self.percent(verdict.recall_at_4_across_languages))  MRR \(verdict.mrr.formatted(.number.precision(.fractionLength(3))))  "
-                        + "accepted \(Self.percent(verdict.answerable_accepted))  refused \(Self.percent(verdict.unanswerable_refused))")
+                    "\n"
+                        + Table(["", "RECALL@1", "RECALL@4", "ACROSS LANGUAGES", "MRR", "ACCEPTED", "OFF-TOPIC REFUSED", "NEAR REFUSED"])
+                        .rows(
+                            parts.map { name, part in
+                                [
+                                    name, Self.percent(part.recall_at_1), Self.percent(part.recall_at_4),
+                                    Self.percent(part.recall_at_4_across_languages),
+                                    part.mrr.formatted(.number.precision(.fractionLength(3))), Self.percent(part.answerable_accepted),
+                                    Self.percent(part.off_topic_refused), Self.percent(part.near_misses_refused),
+                                ]
+                            }))
             }
-            if verdict.recall_at_4 < 0.95 { throw ExitCode.failure }
-        }
-
-        private static func recall(_ rows: [Row]) -> Double {
-            Double(rows.filter { ($0.rank ?? .max) <= 4 }.count) / Double(max(1, rows.count))
+            if verdict.overall.recall_at_4 < 0.95 { throw ExitCode.failure }
         }
 
         private static func percent(_ share: Double) -> String { share.formatted(.percent.precision(.fractionLength(0))) }

@@ -65,12 +65,6 @@ struct RetrievalPartsTests {
         #expect(Citations.settle("It is alpha [1].", sources: sources) == "It is alpha [1].")
     }
 
-    @Test("Rankings are fused by the reciprocals of their ranks")
-    func fusion() {
-        let fused = ReciprocalRankFusion.fuse([(["a", "b"], 1), (["b", "c"], 1)])
-        #expect(fused.map(\.id) == ["b", "a", "c"])
-    }
-
     @Test("A page's text keeps its lines; what is not read is left out")
     func html() {
         let text = HTMLText.text(
