@@ -1,3 +1,4 @@
+import Foundation
 import ServiceKit
 
 // Wire types of Qdrant's REST API (https://api.qdrant.tech/api-reference), the part that this suite's own callers use. The whole
@@ -26,8 +27,20 @@ public enum PointID: Codable, Sendable, Hashable, CustomStringConvertible {
         if let number = try? container.decode(UInt64.self) {
             self = .number(number)
         } else {
-            self = .uuid(try container.decode(String.self))
+            let text = try container.decode(String.self)
+            self = .uuid(Self.canonical(text) ?? text)
         }
+    }
+
+    /// A UUID in its one form, lower case with hyphens; `nil` for a text that is none. It may come in upper case, without hyphens and
+    /// as a URN (https://qdrant.tech/documentation/concepts/points/#point-ids).
+    public static func canonical(_ text: String) -> String? {
+        var digits = text.lowercased()
+        if digits.hasPrefix("urn:uuid:") { digits.removeFirst(9) }
+        if digits.utf8.count == 32 {
+            for place in [20, 16, 12, 8] { digits.insert("-", at: digits.index(digits.startIndex, offsetBy: place)) }
+        }
+        return UUID(uuidString: digits)?.uuidString.lowercased()
     }
 
     public func encode(to encoder: any Encoder) throws {

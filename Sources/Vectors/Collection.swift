@@ -16,6 +16,7 @@ final class Collection: Sendable {
     private let database: DatabaseQueue
     // The lock guards the points and the graph, which is not thread-safe itself.
     private let points: Mutex<PointSet>
+    private let isOpen = Mutex(true)
 
     /// Opens a collection, or makes it when a configuration is given.
     ///
@@ -42,6 +43,9 @@ final class Collection: Sendable {
         }
         var set = PointSet(config: self.config)
         try database.read { db in
+            for row in try Row.fetchAll(db, sql: "SELECT field, schema FROM payload_indexes") {
+                set.payloadIndexes[row["field"]] = try JSONDecoder().decode(JSONValue.self, from: row["schema"] as Data)
+            }
             let rows = try Row.fetchCursor(db, sql: "SELECT id, vector, payload FROM points ORDER BY rowid")
             while let row = try rows.next() {
                 let payload = try JSONDecoder().decode([String: JSONValue].self, from: row["payload"] as Data)
@@ -60,6 +64,9 @@ final class Collection: Sendable {
                     CREATE TABLE points (id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, payload BLOB NOT NULL);
                     """)
         }
+        migrator.registerMigration("payload indexes") { db in
+            try db.execute(sql: "CREATE TABLE payload_indexes (field TEXT PRIMARY KEY, schema BLOB NOT NULL)")
+        }
         return migrator
     }()
 
@@ -68,7 +75,15 @@ final class Collection: Sendable {
     /// Whether searches go through the graph.
     var isIndexed: Bool { points.withLock { $0.graph != nil } }
 
-    func close() throws { try database.close() }
+    /// Fields that were indexed, with how. Payloads are always in memory, so an index speeds nothing up; one of text says that words
+    /// are matched.
+    var payloadIndexes: [String: JSONValue] { points.withLock { $0.payloadIndexes } }
+
+    /// Lets go of the files. Changes that come later find no collection.
+    func close() throws {
+        isOpen.withLock { $0 = false }
+        try database.close()
+    }
 
     // MARK: Changes
 
@@ -77,7 +92,7 @@ final class Collection: Sendable {
     /// - Throws: 400 when a vector does not fit the collection. Then nothing of the batch is written.
     func upsert(_ records: [PointRecord]) async throws {
         let prepared = try records.map { PointRecord(id: try $0.id.validated(), vector: try accepted($0.vector), payload: $0.payload) }
-        try await change { db in
+        try await change { db -> Void in
             let insert = try db.makeStatement(
                 sql: """
                     INSERT INTO points (id, vector, payload) VALUES (?, ?, ?)
@@ -86,7 +101,7 @@ final class Collection: Sendable {
             for record in prepared {
                 try insert.execute(arguments: [record.id.stored, Data(floats: record.vector), try JSONEncoder().encode(record.payload)])
             }
-        } apply: { set in
+        } apply: { set, _ in
             for record in prepared { try set.put(record.id, vector: record.vector, payload: record.payload) }
             if set.graph == nil, set.config.distance.largerIsNearer, set.count >= GraphIndex.threshold { set.graph = try set.builtGraph() }
         }
@@ -94,35 +109,59 @@ final class Collection: Sendable {
 
     /// Removes points.
     func remove(_ ids: [PointID]) async throws {
-        try await change { db in
+        try await change { db -> Void in
             let delete = try db.makeStatement(sql: "DELETE FROM points WHERE id = ?")
             for id in ids { try delete.execute(arguments: [id.stored]) }
-        } apply: { set in
+        } apply: { set, _ in
             for id in ids { set.remove(id) }
         }
     }
 
     /// Gives points new payloads, each made from its old one.
     func updatePayloads(of ids: [PointID], _ update: @escaping @Sendable ([String: JSONValue]) -> [String: JSONValue]) async throws {
-        let changed = points.withLock { set in ids.compactMap { id in set.payload(id).map { (id, update($0)) } } }
-        try await change { db in
-            let statement = try db.makeStatement(sql: "UPDATE points SET payload = ? WHERE id = ?")
-            for (id, payload) in changed { try statement.execute(arguments: [try JSONEncoder().encode(payload), id.stored]) }
-        } apply: { set in
+        // Read on the queue that writes, so that of two changes at once the second sees the first.
+        try await change { db -> [(PointID, [String: JSONValue])] in
+            let old = try db.makeStatement(sql: "SELECT payload FROM points WHERE id = ?")
+            let new = try db.makeStatement(sql: "UPDATE points SET payload = ? WHERE id = ?")
+            return try ids.compactMap { id in
+                guard let data = try Data.fetchOne(old, arguments: [id.stored]) else { return nil }
+                let payload = update(try JSONDecoder().decode([String: JSONValue].self, from: data))
+                try new.execute(arguments: [try JSONEncoder().encode(payload), id.stored])
+                return (id, payload)
+            }
+        } apply: { set, changed in
             for (id, payload) in changed { set.setPayload(id, payload) }
         }
     }
 
-    private func change(
-        _ write: @escaping @Sendable (Database) throws -> Void, apply: @escaping @Sendable (inout PointSet) throws -> Void
+    /// Indexes a field, or drops its index.
+    func setPayloadIndex(_ field: String, _ schema: JSONValue?) async throws {
+        try await change { db -> Void in
+            try db.execute(sql: "DELETE FROM payload_indexes WHERE field = ?", arguments: [field])
+            guard let schema else { return }
+            try db.execute(
+                sql: "INSERT INTO payload_indexes (field, schema) VALUES (?, ?)", arguments: [field, try JSONEncoder().encode(schema)])
+        } apply: { set, _ in
+            set.payloadIndexes[field] = schema
+        }
+    }
+
+    /// - Throws: 404 when the collection was removed meanwhile.
+    private func change<Change>(
+        _ write: @escaping @Sendable (Database) throws -> Change, apply: @escaping @Sendable (inout PointSet, Change) throws -> Void
     ) async throws {
-        try await database.writeWithoutTransaction { db in
-            try db.inTransaction(.immediate) {
-                try write(db)
-                return .commit
+        do {
+            try await database.writeWithoutTransaction { db in
+                var change: Change?
+                try db.inTransaction(.immediate) {
+                    change = try write(db)
+                    return .commit
+                }
+                // Committed: now readers may see it. Still on the queue, so changes are shown in the order of their commits.
+                if let change { try self.points.withLock { try apply(&$0, change) } }
             }
-            // Committed: now readers may see it. Still on the queue, so changes are shown in the order of their commits.
-            try self.points.withLock { try apply(&$0) }
+        } catch  where !isOpen.withLock({ $0 }) {
+            throw CollectionStore.notFound(name)
         }
     }
 
@@ -145,10 +184,15 @@ final class Collection: Sendable {
 
     /// The nearest points, best first.
     ///
+    /// - Parameters:
+    ///   - isExact: whether every point is looked at.
+    ///   - effort: points of the graph that are looked at, at least.
     /// - Throws: 400 when the query's dimension is another.
-    func search(_ query: [Float], limit: Int, filter: Filter?) throws -> [(id: PointID, score: Float)] {
+    func search(_ query: [Float], limit: Int, filter: Filter?, isExact: Bool = false, effort: Int = 0) throws -> [(
+        id: PointID, score: Float
+    )] {
         let query = try accepted(query)
-        return try points.withLock { try $0.search(query, limit: limit, filter: filter) }
+        return try points.withLock { try $0.search(query, limit: limit, filter: filter, isExact: isExact, effort: effort) }
     }
 
     /// The vector of a point, as it is stored.
@@ -158,7 +202,11 @@ final class Collection: Sendable {
 
     /// Writes a copy of everything, consistent whatever is written meanwhile (https://www.sqlite.org/lang_vacuum.html#vacuuminto).
     func snapshot(to path: FilePath) async throws {
-        try await database.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [path.string]) }
+        do {
+            try await database.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [path.string]) }
+        } catch  where !isOpen.withLock({ $0 }) {
+            throw CollectionStore.notFound(name)
+        }
     }
 
     /// - Throws: when SQLite finds the database damaged.
@@ -198,11 +246,11 @@ extension PointID {
     /// - Throws: 400 for a text that is no UUID.
     func validated() throws -> PointID {
         guard case .uuid(let text) = self else { return self }
-        guard let uuid = UUID(uuidString: text) else {
+        guard let uuid = Self.canonical(text) else {
             throw ServiceError.badRequest(
                 "A point's id must be an unsigned number or a UUID; “\(text.prefix(60))” is neither.", code: "invalid_id")
         }
-        return .uuid(uuid.uuidString.lowercased())
+        return .uuid(uuid)
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import ServiceKit
 import SuiteAPI
@@ -10,7 +11,7 @@ struct CollectionRoutes {
         [
             Route(.get, "/", "What this is.", access: .open) { _, _ in
                 // Clients compare this with their own version: it is the release of the surface that is served.
-                .json(["title": "qdrant - vector search engine", "version": "1.16.0", "served_by": "maru"] as JSONValue)
+                .json(["title": "qdrant - vector search engine", "version": "1.20.0", "served_by": "maru"] as JSONValue)
             },
             Route(.get, "/healthz", "Alive.", access: .open) { _, _ in
                 Response(status: .ok, body: .init(byteBuffer: .init(string: "healthz check passed")))
@@ -35,9 +36,9 @@ struct CollectionRoutes {
                 }
             },
             Route(.put, "/collections/{collection}", "Makes a collection.", access: .role(.developer)) { request, context in
-                let body = try await request.decode(JSONValue.self, context)
+                let body = try await request.decode(CreationBody.self, context)
                 return try await QdrantReply.of {
-                    try await service.ready().create(try context.collectionName(), try CollectionConfig(body["vectors"]))
+                    try await service.ready().create(try context.collectionName(), try CollectionConfig(body.vectors))
                     return true
                 }
             },
@@ -51,12 +52,23 @@ struct CollectionRoutes {
             Route(.delete, "/collections/{collection}", "Removes a collection and all in it.", access: .role(.developer)) { _, context in
                 try await QdrantReply.of { try await service.ready().delete(try context.collectionName()) }
             },
-            Route(.put, "/collections/{collection}/index", "Accepted: payloads are always in memory.", access: .role(.developer)) {
-                _, context in
-                try await QdrantReply.updated { _ = try await service.ready().collection(try context.collectionName()) }
+            Route(
+                .put, "/collections/{collection}/index", "Indexes a payload field; one of text is then matched by words.",
+                access: .role(.developer)
+            ) { request, context in
+                let body = try await request.decode(IndexBody.self, context)
+                return try await QdrantReply.updated {
+                    let collection = try await service.ready().collection(try context.collectionName())
+                    try await collection.setPayloadIndex(body.field_name, body.field_schema ?? "keyword")
+                }
             },
-            Route(.delete, "/collections/{collection}/index/{field}", "Accepted, as its making.", access: .role(.developer)) { _, context in
-                try await QdrantReply.updated { _ = try await service.ready().collection(try context.collectionName()) }
+            Route(.delete, "/collections/{collection}/index/{field}", "Drops the index of a payload field.", access: .role(.developer)) {
+                _, context in
+                try await QdrantReply.updated {
+                    let collection = try await service.ready().collection(try context.collectionName())
+                    let field = try context.parameters.require("field")
+                    try await collection.setPayloadIndex(field.removingPercentEncoding ?? field, nil)
+                }
             },
             Route(.get, "/aliases", "There are no aliases.") { _, _ in try await QdrantReply.of { ["aliases": []] as JSONValue } },
             Route(.get, "/collections/{collection}/aliases", "There are no aliases.") { _, context in
@@ -68,12 +80,43 @@ struct CollectionRoutes {
         ]
     }
 
+    /// What a collection is made with, besides what only says how it is kept.
+    private struct CreationBody: Decodable, Sendable {
+        let vectors: JSONValue?
+
+        private enum CodingKeys: CodingKey { case vectors }
+        private static let known: Set<String> = [
+            "vectors", "hnsw_config", "optimizers_config", "wal_config", "quantization_config", "on_disk_payload", "shard_number",
+            "replication_factor", "write_consistency_factor",
+        ]
+
+        init(from decoder: any Decoder) throws {
+            try decoder.refuseMembers(besides: Self.known, of: "a collection")
+            vectors = try decoder.container(keyedBy: CodingKeys.self).decodeIfPresent(JSONValue.self, forKey: .vectors)
+        }
+    }
+
+    private struct IndexBody: Decodable, Sendable {
+        let field_name: String
+        /// A type's name, or an object with `type` and parameters.
+        let field_schema: JSONValue?
+    }
+
+    /// The fields that were indexed, as Qdrant describes them.
+    private static func schema(_ indexes: [String: JSONValue], count: JSONValue) -> JSONValue {
+        .object(
+            indexes.mapValues { schema in
+                guard let type = schema["type"] else { return ["data_type": schema, "points": count] }
+                return ["data_type": type, "params": schema, "points": count]
+            })
+    }
+
     /// A collection as Qdrant describes it; what has no counterpart here stands at Qdrant's own default.
     private static func describe(_ collection: Collection) -> JSONValue {
         let count = JSONValue.integer(Int64(collection.count))
         return [
             "status": "green", "optimizer_status": "ok", "points_count": count, "indexed_vectors_count": collection.isIndexed ? count : 0,
-            "segments_count": 1, "payload_schema": [:],
+            "segments_count": 1, "payload_schema": schema(collection.payloadIndexes, count: count),
             "config": [
                 "params": [
                     "vectors": ["size": .integer(Int64(collection.config.size)), "distance": .string(collection.config.distance.rawValue)],

@@ -46,7 +46,12 @@ actor CollectionStore {
         if let reason = broken[name] {
             throw ServiceError(.serviceUnavailable, code: "damaged_collection", "Collection `\(name)` cannot be opened: \(reason)")
         }
-        throw ServiceError.notFound("Not found: Collection `\(name)` doesn't exist!", code: "collection_not_found")
+        throw Self.notFound(name)
+    }
+
+    /// As Qdrant words it.
+    static func notFound(_ name: String) -> ServiceError {
+        .notFound("Not found: Collection `\(name)` doesn't exist!", code: "collection_not_found")
     }
 
     /// - Throws: 409 when there is one of this name, 400 for a name that cannot be one.

@@ -10,8 +10,8 @@ final class GraphIndex {
     static let threshold = 2_000
     private static let neighbours = 16
     private static let effortOfBuilding = 200
-    /// Recall of 0.99 and more on real embeddings.
-    private static let effortOfSearching = 96
+    /// Points that are looked at: recall of 0.99 and more on real embeddings.
+    private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, limit * 8) }
 
     private let handle: OpaquePointer
 
@@ -32,11 +32,11 @@ final class GraphIndex {
     func remove(slot: Int) { _ = chnsw_remove(handle, UInt64(slot)) }
 
     /// The nearest slots with their inner products, best first.
-    func search(_ query: [Float], limit: Int) throws -> [(slot: Int, score: Float)] {
+    func search(_ query: [Float], limit: Int, effort: Int) throws -> [(slot: Int, score: Float)] {
         var labels = [UInt64](repeating: 0, count: limit)
         var scores = [Float](repeating: 0, count: limit)
         var found = 0
-        guard chnsw_search(handle, query, limit, max(Self.effortOfSearching, limit * 2), &labels, &scores, &found) else {
+        guard chnsw_search(handle, query, limit, Self.effort(effort, limit: limit), &labels, &scores, &found) else {
             throw Self.lastError()
         }
         return (0..<found).map { (Int(labels[$0]), scores[$0]) }

@@ -10,6 +10,16 @@ struct UpsertBody: Decodable, Sendable {
         let id: PointID
         let vector: [Float]
         let payload: [String: JSONValue]?
+
+        private enum CodingKeys: CodingKey { case id, vector, payload }
+
+        init(from decoder: any Decoder) throws {
+            try decoder.refuseMembers(besides: ["id", "vector", "payload"], of: "a point")
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            id = try container.decode(PointID.self, forKey: .id)
+            vector = try container.decode([Float].self, forKey: .vector)
+            payload = try container.decodeIfPresent([String: JSONValue].self, forKey: .payload)
+        }
     }
     private struct Batch: Decodable {
         let ids: [PointID]
@@ -19,6 +29,7 @@ struct UpsertBody: Decodable, Sendable {
     private enum Keys: CodingKey { case points, batch }
 
     init(from decoder: any Decoder) throws {
+        try decoder.refuseMembers(besides: ["points", "batch"], of: "an upsert")
         let container = try decoder.container(keyedBy: Keys.self)
         if container.contains(.batch) {
             let batch = try container.decode(Batch.self, forKey: .batch)
@@ -41,6 +52,20 @@ struct SelectorBody: Decodable, Sendable {
     let points: [PointID]?
     let filter: Filter?
 
+    private enum CodingKeys: CodingKey { case points, filter }
+
+    init(points: [PointID]?, filter: Filter?) {
+        self.points = points
+        self.filter = filter
+    }
+
+    init(from decoder: any Decoder) throws {
+        try decoder.refuseMembers(besides: ["points", "filter"], of: "a selection")
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        points = try container.decodeIfPresent([PointID].self, forKey: .points)
+        filter = try container.decodeIfPresent(Filter.self, forKey: .filter)
+    }
+
     /// - Throws: 400 when neither is given: a change of everything must be asked for in so many words.
     func chosen(in collection: Collection) throws -> [PointID] {
         if let points { return try points.map { try $0.validated() } }
@@ -52,9 +77,24 @@ struct SelectorBody: Decodable, Sendable {
 /// A change of payloads.
 struct PayloadBody: Decodable, Sendable {
     let payload: [String: JSONValue]?
+    /// Members to remove; each may be a path.
     let keys: [String]?
+    /// Where `payload` goes; the payload itself without one.
+    let key: String?
     let points: [PointID]?
     let filter: Filter?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case payload, keys, key, points, filter }
+
+    init(from decoder: any Decoder) throws {
+        try decoder.refuseMembers(besides: Set(CodingKeys.allCases.map(\.rawValue)), of: "a change of payloads")
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        payload = try container.decodeIfPresent([String: JSONValue].self, forKey: .payload)
+        keys = try container.decodeIfPresent([String].self, forKey: .keys)
+        key = try container.decodeIfPresent(String.self, forKey: .key)
+        points = try container.decodeIfPresent([PointID].self, forKey: .points)
+        filter = try container.decodeIfPresent(Filter.self, forKey: .filter)
+    }
 
     var selector: SelectorBody { SelectorBody(points: points, filter: filter) }
 }
@@ -85,8 +125,8 @@ enum PayloadSelection: Decodable, Sendable {
         switch self {
         case .all: .object(payload)
         case .none: .null
-        case .only(let names): .object(payload.filter { names.contains($0.key) })
-        case .except(let names): .object(payload.filter { !names.contains($0.key) })
+        case .only(let names): JSONValue.object(payload).keeping(names.flatMap(PayloadPath.meanings)) ?? .object([:])
+        case .except(let names): JSONValue.object(payload).removing(names.flatMap(PayloadPath.meanings)) ?? .object([:])
         }
     }
 }
@@ -99,6 +139,22 @@ struct ReadBody: Decodable, Sendable {
     let filter: Filter?
     let with_payload: PayloadSelection?
     let with_vector: Bool?
+    /// Counts are always exact here.
+    let exact: Bool?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case ids, offset, limit, filter, with_payload, with_vector, exact }
+
+    init(from decoder: any Decoder) throws {
+        try decoder.refuseMembers(besides: Set(CodingKeys.allCases.map(\.rawValue)), of: "a request for points")
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        ids = try container.decodeIfPresent([PointID].self, forKey: .ids)
+        offset = try container.decodeIfPresent(PointID.self, forKey: .offset)
+        limit = try container.decodeIfPresent(Int.self, forKey: .limit)
+        filter = try container.decodeIfPresent(Filter.self, forKey: .filter)
+        with_payload = try container.decodeIfPresent(PayloadSelection.self, forKey: .with_payload)
+        with_vector = try container.decodeIfPresent(Bool.self, forKey: .with_vector)
+        exact = try container.decodeIfPresent(Bool.self, forKey: .exact)
+    }
 }
 
 /// A search in either of its two forms: `query` (universal) or `vector` (legacy).
@@ -132,6 +188,35 @@ struct SearchBody: Decodable, Sendable {
     let score_threshold: Float?
     let with_payload: PayloadSelection?
     let with_vector: Bool?
-    let prefetch: JSONValue?
+    let prefetch: [JSONValue]?
     let using: String?
+    let params: Params?
+
+    /// How the search is done. What quantisation and the like would do is of no account here: vectors are always whole.
+    struct Params: Decodable, Sendable {
+        /// Whether every point is looked at.
+        let exact: Bool?
+        /// Points of the graph that are looked at, at least.
+        let hnsw_ef: Int?
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case query, vector, filter, limit, offset, score_threshold, with_payload, with_vector, prefetch, using, params
+    }
+
+    init(from decoder: any Decoder) throws {
+        try decoder.refuseMembers(besides: Set(CodingKeys.allCases.map(\.rawValue)), of: "a search")
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        query = try container.decodeIfPresent(Query.self, forKey: .query)
+        vector = try container.decodeIfPresent([Float].self, forKey: .vector)
+        filter = try container.decodeIfPresent(Filter.self, forKey: .filter)
+        limit = try container.decodeIfPresent(Int.self, forKey: .limit)
+        offset = try container.decodeIfPresent(Int.self, forKey: .offset)
+        score_threshold = try container.decodeIfPresent(Float.self, forKey: .score_threshold)
+        with_payload = try container.decodeIfPresent(PayloadSelection.self, forKey: .with_payload)
+        with_vector = try container.decodeIfPresent(Bool.self, forKey: .with_vector)
+        prefetch = try container.decodeIfPresent([JSONValue].self, forKey: .prefetch)
+        using = try container.decodeIfPresent(String.self, forKey: .using)
+        params = try container.decodeIfPresent(Params.self, forKey: .params)
+    }
 }

@@ -37,11 +37,12 @@ struct PointRoutes {
     private var payloads: [Route] {
         [
             changing(.post, "/collections/{collection}/points/payload", "Sets members of payloads.") { old, body in
-                old.merging(body.payload ?? [:]) { _, new in new }
+                guard let key = body.key else { return old.merging(body.payload ?? [:]) { _, new in new } }
+                return PayloadPath(key).setting(body.payload ?? [:], in: old)
             },
             changing(.put, "/collections/{collection}/points/payload", "Replaces payloads.") { _, body in body.payload ?? [:] },
             changing(.post, "/collections/{collection}/points/payload/delete", "Removes members of payloads.") { old, body in
-                old.filter { !(body.keys ?? []).contains($0.key) }
+                JSONValue.object(old).removing((body.keys ?? []).flatMap(PayloadPath.meanings))?.objectValue ?? [:]
             },
             changing(.post, "/collections/{collection}/points/payload/clear", "Empties payloads.") { _, _ in [:] },
         ]
@@ -124,7 +125,7 @@ struct PointRoutes {
     }
 
     private func search(_ body: SearchBody, _ context: CallContext) async throws -> [JSONValue] {
-        guard body.prefetch == nil || body.prefetch == .null || body.prefetch == [] else {
+        guard (body.prefetch ?? []).isEmpty else {
             throw ServiceError(.notImplemented, code: "not_supported", "Prefetch is not supported by this store.")
         }
         guard body.using == nil || body.using == "" else {
@@ -152,9 +153,12 @@ struct PointRoutes {
         let timer = Timer(label: "vectors_search_duration_seconds", dimensions: [])
         let start = ContinuousClock.now
         // A point that searches for its like is not its own answer.
-        let found = try collection.search(query, limit: limit + offset + (own == nil ? 0 : 1), filter: body.filter)
-            .filter { hit in hit.id != own && isWithin(hit.score, body.score_threshold, collection) }
-            .dropFirst(offset).prefix(limit)
+        let found = try collection.search(
+            query, limit: limit + offset + (own == nil ? 0 : 1), filter: body.filter, isExact: body.params?.exact ?? false,
+            effort: min(max(body.params?.hnsw_ef ?? 0, 0), Self.pageLimit)
+        )
+        .filter { hit in hit.id != own && isWithin(hit.score, body.score_threshold, collection) }
+        .dropFirst(offset).prefix(limit)
         timer.recordNanoseconds(start.duration(to: .now).nanoseconds)
         let details = Dictionary(
             collection.points(found.map(\.id), vector: body.with_vector ?? false).map { ($0.id, $0) },
@@ -196,7 +200,7 @@ struct PointRoutes {
 extension JSONValue {
     fileprivate init(id: PointID) {
         switch id {
-        case .number(let number): self = .integer(Int64(clamping: number))
+        case .number(let number): self = Int64(exactly: number).map(JSONValue.integer) ?? .unsigned(number)
         case .uuid(let text): self = .string(text)
         }
     }

@@ -10,6 +10,11 @@ struct PointSet {
     private var payloads: [[String: JSONValue]] = []
     private var free: [Int] = []
     var graph: GraphIndex?
+    var payloadIndexes: [String: JSONValue] = [:] {
+        didSet { wordFields = Set(payloadIndexes.filter { $0.value["type"] == "text" || $0.value == "text" }.keys) }
+    }
+    /// Fields with a text index.
+    private var wordFields: Set<String> = []
 
     init(config: CollectionConfig) { self.config = config }
 
@@ -53,16 +58,16 @@ struct PointSet {
     /// Ids of the points that a filter lets through.
     func matching(_ filter: Filter?) -> [PointID] {
         guard let filter else { return Array(slots.keys) }
-        return slots.compactMap { id, slot in filter.matches(id, payloads[slot]) ? id : nil }
+        return slots.compactMap { id, slot in filter.matches(id, payloads[slot], wordFields: wordFields) ? id : nil }
     }
 
     /// The nearest points, best first. A filter is answered by looking at every point that it lets through, so it never costs recall.
-    func search(_ query: [Float], limit: Int, filter: Filter?) throws -> [(id: PointID, score: Float)] {
-        if filter == nil, config.distance.largerIsNearer, let graph {
-            return try graph.search(query, limit: limit).compactMap { hit in ids[hit.slot].map { ($0, hit.score) } }
+    func search(_ query: [Float], limit: Int, filter: Filter?, isExact: Bool, effort: Int) throws -> [(id: PointID, score: Float)] {
+        if filter == nil, !isExact, let graph {
+            return try graph.search(query, limit: limit, effort: effort).compactMap { hit in ids[hit.slot].map { ($0, hit.score) } }
         }
         let scored: [(PointID, Float)] = slots.compactMap { id, slot in
-            guard filter?.matches(id, payloads[slot]) ?? true else { return nil }
+            guard filter?.matches(id, payloads[slot], wordFields: wordFields) ?? true else { return nil }
             return (id, score(query, slot: slot))
         }
         return scored.sorted { config.distance.largerIsNearer ? $0.1 > $1.1 : $0.1 < $1.1 }.prefix(limit).map { (id: $0.0, score: $0.1) }
