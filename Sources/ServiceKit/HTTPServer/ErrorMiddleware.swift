@@ -14,7 +14,11 @@ struct ErrorMiddleware: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch {
-            let answer = describe(error, request: request)
+            var answer = describe(error, request: request)
+            // A watched connection ends with its answer; who would use it again must know.
+            if routes.contains(where: { $0.stopsWhenClientLeaves && $0.method == request.method && $0.matches(path: request.uri.path) }) {
+                answer.headers[.connection] = "close"
+            }
             if answer.status.code >= 500 {
                 context.logger.error("\(answer.message)", metadata: ["code": "\(answer.code)", "cause": "\(error)"])
             }

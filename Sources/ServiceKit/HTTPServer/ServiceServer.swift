@@ -103,7 +103,9 @@ public struct ServiceServer: Sendable {
             // The connection can only be watched for its end once the body is off it.
             var whole = request
             _ = try await whole.collectBody(upTo: context.maxUploadSize)
-            return try await route.handler(whole, context)
+            var response = try await route.handler(whole, context)
+            response.headers[.connection] = "close"
+            return response
         }
         do {
             return try await withDeadline(timeout) { try await route.handler(request, context) }
