@@ -64,7 +64,7 @@ struct EmbeddingRoutes {
                 let answer = try await request.whileClientStays {
                     try await withDeadline(service.timeout) { try await work(body, active) }
                 }
-                return .json(answer, headers: [.connection: "close"])
+                return .json(answer)
             } catch let error as DeadlineExceeded {
                 throw ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error).")
             }

@@ -56,7 +56,7 @@ public struct Downloader: Sendable {
         let expected = response.headers.first(name: "content-length").flatMap { Int64($0) }.map { $0 + written }
         do {
             for try await piece in response.body {
-                written += Int64(try file.writeAll(piece.readableBytesView))
+                written += Int64(try await offPool { try file.writeAll(piece.readableBytesView) })
                 progress(written)
             }
         } catch let error as Errno {
@@ -67,7 +67,7 @@ public struct Downloader: Sendable {
         guard expected == nil || expected == written else {
             throw UpstreamError(service: url, message: "\(written) of \(expected ?? 0) bytes came")
         }
-        guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        try await offPool { guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) } }
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 import SystemPackage
 
 /// A file that is no usable GGUF, and why.
@@ -30,6 +31,11 @@ public struct GGUFHeader: Sendable, Equatable {
     public let tensorCount: Int
     /// Bytes the file must have for all its tensors.
     public let requiredSize: Int64
+
+    /// Reads and checks a file, away from the cooperative pool.
+    ///
+    /// - Throws: as ``init(path:)``.
+    static func read(_ path: FilePath) async throws -> GGUFHeader { try await offPool { try GGUFHeader(path: path) } }
 
     /// Reads and checks a file. Only the head is read, some megabytes at the most.
     ///

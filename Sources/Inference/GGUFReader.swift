@@ -23,7 +23,10 @@ struct GGUFReader {
 
     mutating func uint32() throws -> UInt32 { try take(4).reversed().reduce(0) { $0 << 8 | UInt32($1) } }
 
-    mutating func uint64() throws -> UInt64 { try take(8).reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    mutating func uint64() throws -> UInt64 {
+        let bytes = try take(8)
+        return bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    }
 
     mutating func count(atMost limit: UInt64, what: String) throws -> Int {
         let count = try uint64()
@@ -31,11 +34,18 @@ struct GGUFReader {
         return Int(count)
     }
 
-    mutating func string() throws -> String {
+    mutating func string() throws -> String { String(decoding: try take(stringLength()), as: UTF8.self) }
+
+    private mutating func skipString() throws { _ = try take(stringLength()) }
+
+    private mutating func stringLength() throws -> Int {
         let length = try uint64()
         guard length <= 1 << 24 else { throw DamagedModel(description: "it claims a text of \(length) bytes") }
-        return String(decoding: try take(Int(length)), as: UTF8.self)
+        return Int(length)
     }
+
+    /// Bytes of the numbers, by GGUF's type number.
+    private static let sizes: [UInt32: Int] = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8]
 
     mutating func value(_ type: UInt32, depth: Int = 0) throws -> Value {
         switch type {
@@ -51,6 +61,15 @@ struct GGUFReader {
             let element = try uint32()
             let count = try count(atMost: 1 << 24, what: "array elements")
             var numbers: [UInt64] = []
+            // Vocabularies are long, and only their length is of use here.
+            if element == 8 {
+                for _ in 0..<count { try skipString() }
+                return .list(count: count, numbers: [])
+            }
+            if count > Self.keptNumbers, let size = Self.sizes[element] {
+                _ = try take(count * size)
+                return .list(count: count, numbers: [])
+            }
             for _ in 0..<count {
                 if case .number(let number) = try value(element, depth: depth + 1), count <= Self.keptNumbers { numbers.append(number) }
             }

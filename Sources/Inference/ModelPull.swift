@@ -57,7 +57,7 @@ public struct ModelPull: Sendable {
 
     private func check(_ part: FilePath, _ model: CatalogueModel) async throws {
         do {
-            _ = try GGUFHeader(path: part)
+            _ = try await GGUFHeader.read(part)
             guard let expected = model.sha256 else { return }
             let found = try await SHA256.hex(ofFile: part)
             guard found == expected else { throw DamagedModel(description: "its SHA-256 is \(found) instead of \(expected)") }

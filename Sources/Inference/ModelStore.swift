@@ -75,7 +75,7 @@ public struct ModelStore: Sendable {
     func file(_ name: String, _ file: String, for role: ModelRole) async throws -> ModelFile {
         let path = try path(of: name, file, for: role)
         let changed = (try FileManager.default.attributesOfItem(atPath: path.string)[.modificationDate] as? Date) ?? .distantPast
-        return ModelFile(name: name, path: path, header: try header(of: path), created: Int(changed.timeIntervalSince1970))
+        return ModelFile(name: name, path: path, header: try await header(of: path), created: Int(changed.timeIntervalSince1970))
     }
 
     private func path(of name: String, _ file: String, for role: ModelRole) throws -> FilePath {
@@ -91,7 +91,7 @@ public struct ModelStore: Sendable {
     ///
     /// - Throws: ``ModelUnavailable`` with what is wrong and how to mend it.
     public func verify(_ path: FilePath, full: Bool = false) async throws -> Verification {
-        let header = try header(of: path)
+        let header = try await header(of: path)
         let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
         let size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
         let known = ModelCatalogue.named(path.lastComponent?.string ?? "")
@@ -116,9 +116,9 @@ public struct ModelStore: Sendable {
         return Verification(summary: "\(facts), SHA-256 right")
     }
 
-    private func header(of path: FilePath) throws -> GGUFHeader {
+    private func header(of path: FilePath) async throws -> GGUFHeader {
         do {
-            return try GGUFHeader(path: path)
+            return try await GGUFHeader.read(path)
         } catch let error as DamagedModel {
             let name = ModelCatalogue.named(path.lastComponent?.string ?? "")?.name
             let advice = name.map { " Fetch it again with: maru models pull \($0)" } ?? ""
@@ -140,18 +140,22 @@ private struct VerifiedStamp {
 }
 
 extension SHA256 {
-    /// A file's SHA-256 in lower-case hex, read in pieces away from the cooperative pool.
+    /// A file's SHA-256 in lower-case hex.
     static func hex(ofFile path: FilePath) async throws -> String {
-        try await Task.detached(priority: .utility) {
-            let handle = try FileHandle(forReadingFrom: URL(filePath: path.string))
-            defer { try? handle.close() }
-            var hash = SHA256()
-            while let piece = try handle.read(upToCount: 4 << 20), !piece.isEmpty {
-                hash.update(data: piece)
-                await Task.yield()
-            }
-            return hash.finalize().hex
-        }.value
+        let handle = try FileHandle(forReadingFrom: URL(filePath: path.string))
+        defer { try? handle.close() }
+        var hash = SHA256()
+        // In pieces, so that it ends soon when nobody wants it any more.
+        while let next = try await offPool({ [hash] in try hash.updated(from: handle) }) { hash = next }
+        return hash.finalize().hex
+    }
+
+    /// The hash with the next piece of a file in it; `nil` at the file's end.
+    private func updated(from handle: FileHandle) throws -> SHA256? {
+        guard let piece = try handle.read(upToCount: 16 << 20), !piece.isEmpty else { return nil }
+        var next = self
+        next.update(data: piece)
+        return next
     }
 }
 

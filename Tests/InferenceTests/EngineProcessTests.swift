@@ -21,6 +21,8 @@ struct EngineProcessTests {
         let messages: [Message]
         let max_tokens: Int
         var stream = false
+        /// The most likely words, so that each run has the same.
+        let temperature = 0
         /// Keeps the model from ending by itself: 2 is its end token.
         var logit_bias: [String: Int] = [:]
         // What no engine may see: a slot that is not there would be an error.

@@ -178,11 +178,11 @@ struct MemoryPlanTests {
     }
 
     @Test("The catalogue describes its files as they describe themselves", .enabled(if: RealEngine.isThere, RealEngine.need))
-    func catalogue() throws {
+    func catalogue() async throws {
         for model in ModelCatalogue.all {
             let path = RealEngine.models.appending(model.file)
             guard FileManager.default.fileExists(atPath: path.string) else { continue }
-            let real = ModelShape(try GGUFHeader(path: path))
+            let real = ModelShape(try await GGUFHeader.read(path))
             #expect(real.cacheBytesPerToken == model.shape.cacheBytesPerToken)
             #expect(real.layers == model.shape.layers && real.vocabulary == model.shape.vocabulary)
             #expect(real.width == model.shape.width && real.feedForward == model.shape.feedForward)

@@ -28,6 +28,10 @@ private struct Sample: SuiteService {
             Route(.post, "/count", "Takes a number.") { request, context in
                 .json(["count": try await request.decode(Body.self, context).count])
             },
+            Route(.post, "/watched", "Takes a number while the client stays.", stopsWhenClientLeaves: true) { request, context in
+                let body = try await request.decode(Body.self, context)
+                return .json(try await request.whileClientStays { ["count": body.count] })
+            },
             Route(.get, "/slow", "Takes long.") { _, _ in
                 entered.continuation.yield()
                 try await Task.sleep(for: .seconds(600))
@@ -56,6 +60,18 @@ struct ServiceServerTests {
 
     private func json(_ response: TestResponse) throws -> JSONValue {
         try JSONDecoder().decode(JSONValue.self, from: Data(buffer: response.body))
+    }
+
+    @Test(
+        "A connection that was watched says that it ends, after an answer and after an error",
+        arguments: [(#"{"count":1}"#, 200), ("{}", 422)])
+    func watched(body: String, status: Int) async throws {
+        try await run { client in
+            let plain = try await client.execute(uri: "/count", method: .post, body: ByteBuffer(string: body))
+            let watched = try await client.execute(uri: "/watched", method: .post, body: ByteBuffer(string: body))
+            #expect(watched.status.code == status && watched.headers[.connection] == "close")
+            #expect(plain.status.code == status && plain.headers[.connection] == nil)
+        }
     }
 
     @Test(

@@ -78,4 +78,36 @@ struct SmallPartsTests {
             #expect(KernelFile.text("/proc/self/no-such-file") == nil)
         }
     #endif
+
+    @Test("Work that blocks leaves the cooperative pool free", .timeLimit(.minutes(2)))
+    func blocking() async throws {
+        // As many as the cooperative pool has threads: blocked there, nobody would be left to let them go.
+        let count = ProcessInfo.processInfo.activeProcessorCount
+        let (begun, begin) = AsyncStream<Void>.makeStream()
+        let gate = DispatchSemaphore(value: 0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    try await offPool {
+                        begin.yield()
+                        gate.wait()
+                    }
+                }
+            }
+            for await _ in begun.prefix(count) {}
+            for _ in 0..<count { gate.signal() }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("An error of blocking work is the caller's, and a cancelled caller's work does not begin")
+    func blockingEnds() async throws {
+        await #expect(throws: CocoaError.self) { try await offPool { throw CocoaError(.fileNoSuchFile) } }
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await offPool { Issue.record("it began") }
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
 }
