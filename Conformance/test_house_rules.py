@@ -325,7 +325,7 @@ def test_ctrl_c_ends_following_the_logs(stack):
 
 
 def test_followed_logs_show_their_lines_through_a_pipe_as_they_come(stack):
-    command = Foreground(stack, "logs", "-f", "--raw")
+    command = Foreground(stack, "logs", "-f", "--raw", "-n", "1")
     try:
         assert b'"timestamp"' in command.first_output()
     finally:
