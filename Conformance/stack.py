@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -30,12 +31,19 @@ PORTS = {
 
 
 def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports that were free a moment ago, all different; below those that the system itself hands out (Linux: from 32768), to engines and clients."""
+    sockets = []
     try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+        for port in random.sample(range(10_240, 32_768), 200):
+            s = socket.socket()
+            sockets.append(s)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                sockets.pop().close()
+            if len(sockets) == count:
+                return [s.getsockname()[1] for s in sockets]
+        raise AssertionError(f"no {count} ports are free")
     finally:
         for s in sockets:
             s.close()

@@ -23,7 +23,7 @@ PHASES = {
     5: [f"S{n}" for n in range(26, 34)] + ["G2", "G3", "P1", "P2", "P3", "P4", "P5"],
 }
 ALL = [name for names in PHASES.values() for name in names]
-ABSENT = {"S08", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "G4", "S22", "S23", "S25", "S29", "S32", "P4"}
+ABSENT = {"S08", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "G4", "S22", "S25", "S29", "S32", "P4"}
 
 
 class Verdict:
@@ -50,6 +50,10 @@ class Verdict:
 
     def failed(self):
         return {row["id"] for row in self.rows if row["outcome"] == "FAIL"}
+
+    def failures(self):
+        """What failed, in words."""
+        return [f"{name} {self.told(name)}" for name in sorted(self.failed())]
 
 
 def judged(stack, *arguments):
@@ -114,7 +118,7 @@ def test_what_is_skipped_is_skipped_for_a_reason_that_is_true(proof, stack):
         expected["S01"] = "no Docker engine answers; the native runtime needs no container engine"
     home = pathlib.Path.home() / ".maru"
     if subprocess.run(["git", "status"], cwd=home if home.exists() else "/", capture_output=True).returncode != 0:
-        expected["S05"] = f"{home} is not a git checkout"
+        expected |= {name: f"{home} is not a git checkout" for name in ("S05", "S23")}
     assert skipped == expected
     # Not part of this build: nothing would serve it.
     running = {row["service"] for row in stack.status()["services"]}
@@ -180,7 +184,7 @@ def test_the_junit_file_tells_the_same(proof):
 def test_a_phase_is_run_alone(stack, phase):
     verdict = judged(stack, "verify", "--phase", phase)
     assert [row["id"] for row in verdict.rows] == PHASES[phase]
-    assert verdict.code == 0, [verdict.told(name) for name in verdict.failed()]
+    assert verdict.code == 0, verdict.failures()
 
 
 def test_phases_are_run_in_their_order_whatever_the_order_of_the_words(stack):
@@ -205,7 +209,7 @@ def test_the_machine_is_checked_without_a_stack(own_stack):
     lonely = own_stack()
     verdict = judged(lonely, "env")
     assert [row["id"] for row in verdict.rows] == PHASES[1]
-    assert verdict.code == 0, [verdict.told(name) for name in verdict.failed()]
+    assert verdict.code == 0, verdict.failures()
     assert verdict.outcome("S03") == verdict.outcome("S04") == verdict.outcome("S06") == "PASS"
     assert len(reports(lonely, "env")) == 1
 
@@ -213,7 +217,7 @@ def test_the_machine_is_checked_without_a_stack(own_stack):
 def test_health_is_told_of_every_service(stack):
     verdict = judged(stack, "health")
     assert [row["id"] for row in verdict.rows] == [f"S{n:02}" for n in range(7, 16)] + ["F09", "F10", "F11", "F12"]
-    assert verdict.code == 0, [verdict.told(name) for name in verdict.failed()]
+    assert verdict.code == 0, verdict.failures()
     assert {name for name in verdict.checks if verdict.outcome(name) == "PASS"} >= {"S07", "S09", "S10", "S11", "S12", "S13", "S14", "F10"}
 
 
@@ -248,11 +252,11 @@ def test_a_stack_that_is_still_starting_is_waited_for(own_stack):
     starting.start("--no-wait")
     verdict = judged(starting, "health", "--patience", 120)
     # Which processes live is asked once, of a stack that has hardly begun.
-    assert verdict.failed() <= {"S07"}, [verdict.told(name) for name in verdict.failed()]
+    assert verdict.failed() <= {"S07"}, verdict.failures()
     assert {verdict.outcome(name) for name in ("S09", "S10", "S11", "S12", "S13", "S14")} == {"PASS"}
 
 
-def test_the_git_state_is_that_of_the_folder_the_settings_lie_in(own_stack):
+def test_the_git_state_and_the_last_green_run_are_those_of_the_folder_the_settings_lie_in(own_stack):
     kept = own_stack()
     folder = kept.data / "checkout"
     folder.mkdir()
@@ -262,11 +266,25 @@ def test_the_git_state_is_that_of_the_folder_the_settings_lie_in(own_stack):
     def git(*arguments):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments], cwd=folder, check=True, capture_output=True)
 
+    def last_run():
+        return judged(kept, "verify", "--phase", 4).told("S23")
+
     assert "not a git checkout" in judged(kept, "env").told("S05")
     git("init")
     git("add", ".env")
     git("commit", "--message", "First")
     assert judged(kept, "env").outcome("S05") == "PASS"
+
+    # The tests' last green run is of this commit, or of another, or there was none.
+    assert not last_run().startswith(("PASS", "FAIL"))
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    (folder / ".git" / "info" / "exclude").write_text(".build\n")
+    (folder / ".build").mkdir()
+    (folder / ".build" / "ci-passed").write_text(f"{head} now\n")
+    assert last_run().startswith(f"PASS {head[:12]}")
+    (folder / ".build" / "ci-passed").write_text(f"{'0' * 40} then\n")
+    assert last_run().startswith("WARN 000000000000: the last green run was of another commit")
+
     (folder / "changed").write_text("x")
     dirty = judged(kept, "env")
     assert dirty.told("S05").startswith("WARN 1 changed: uncommitted changes")
@@ -292,7 +310,7 @@ def test_a_port_that_another_program_holds_is_told_with_its_holder(own_stack):
     finally:
         holder.kill()
         holder.wait()
-    assert verdict.failed() == {"S03"}
+    assert verdict.failed() == {"S03"}, verdict.failures()
     told = verdict.checks["S03"]["reason"]
     assert f"port {faulty.ports['rag']} (for rag) is held by python3 (pid {holder.pid})" in told
     assert verdict.code == 1
@@ -325,12 +343,12 @@ def test_a_damaged_model_is_told(own_stack, small_models):
         file.seek(size // 2)
         file.write(bytes([byte ^ 1]))
     changed = judged(faulty, "env")
-    assert changed.failed() == {"S04"} and changed.code == 1
+    assert changed.failed() == {"S04"} and changed.code == 1, changed.failures()
     assert "SHA-256" in changed.told("S04") and model.name in changed.told("S04")
 
     os.truncate(model, size - 1_000_000)
     cut = judged(faulty, "env")
-    assert cut.failed() == {"S04"} and cut.code == 1
+    assert cut.failed() == {"S04"} and cut.code == 1, cut.failures()
     assert "cut off" in cut.told("S04") and model.name in cut.told("S04")
     assert [row["id"] for row in cut.rows] == PHASES[1]
 
@@ -348,7 +366,7 @@ def test_a_damaged_model_is_told(own_stack, small_models):
 
     model.unlink()
     gone = judged(faulty, "env")
-    assert gone.failed() == {"S04"} and gone.code == 1
+    assert gone.failed() == {"S04"} and gone.code == 1, gone.failures()
     assert "missing" in gone.told("S04") and "maru models pull smollm2-135m" in gone.told("S04")
 
 
@@ -421,7 +439,7 @@ def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
         assert httpx.delete(url + name).json()["result"] is True
     assert httpx.put(url + "changed", json={"vectors": {"size": 8, "distance": "Cosine"}}).status_code == 200
     verdict = judged(faulty, "verify", "--phase", 4)
-    assert verdict.failed() == {"C01"} and verdict.code == 1
+    assert verdict.failed() == {"C01"} and verdict.code == 1, verdict.failures()
     assert verdict.checks["C01"]["value"] == "2 of 3"
     assert "collection changed has 8 dimensions, the model 384" in verdict.told("C01")
     assert "collection gone is missing" in verdict.told("C01")
