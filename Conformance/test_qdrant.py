@@ -390,12 +390,6 @@ def test_points_come_back_as_they_were_sent(client, name):
     assert found[8].payload == {"n": 8}
 
 
-def test_a_whole_float_stays_a_float(client, name):
-    client.create_collection(name, vectors_config=parameters())
-    client.upsert(name, [point(1, price=3.0)])
-    assert isinstance(client.retrieve(name, [1])[0].payload["price"], float)
-
-
 @pytest.mark.parametrize("largest", [0, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1])
 def test_an_id_may_be_any_unsigned_number_of_64_bits(client, name, largest):
     client.create_collection(name, vectors_config=parameters())

@@ -26,7 +26,7 @@ struct Completion: Sendable {
     /// The head of the first answer, and who gives it.
     private func begin(_ body: CompletionBody, _ path: String, _ context: CallContext) async throws -> (HTTPClientResponse, Upstream) {
         var causes: [String] = []
-        for (number, upstream) in try table.candidates(for: body.model).enumerated() {
+        for (number, upstream) in try await candidates(for: body.model).enumerated() {
             do {
                 let head = try await ask(upstream, path, body.bytes)
                 if number > 0 { Counter(label: "gateway_failovers_total", dimensions: [("upstream", upstream.name)]).increment() }
@@ -40,6 +40,16 @@ struct Completion: Sendable {
         }
         throw ServiceError.unavailable(
             "No model can answer now: " + causes.joined(separator: "; "), code: "no_upstream", retryAfter: .seconds(5))
+    }
+
+    /// The upstreams to try. One of them may know a name that the table does not: they are asked, though not by everybody who guesses.
+    private func candidates(for model: String) async throws -> [Upstream] {
+        do {
+            return try table.candidates(for: model)
+        } catch  where table.mayLearn() {
+            await ModelNames(table: table).learn()
+            return try table.candidates(for: model)
+        }
     }
 
     /// The head of an upstream's answer, when it is one for the client: a success, or the client's own mistake.

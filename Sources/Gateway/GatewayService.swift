@@ -54,18 +54,8 @@ public struct GatewayService: SuiteService {
 
     /// The names that can be asked for: aliases, the embedding model, and what the upstreams call their models themselves.
     func models() async -> [String] {
-        let real = await withTaskGroup(of: (Upstream, [String]).self) { group in
-            for upstream in table.upstreams {
-                group.addTask {
-                    let client = ServiceClient(name: upstream.name, baseURL: upstream.baseURL, key: upstream.key, timeout: .seconds(2))
-                    let list: ModelList? = try? await client.send(.GET, "/v1/models")
-                    return (upstream, list?.data.map(\.id) ?? [])
-                }
-            }
-            return await group.reduce(into: [Upstream: [String]]()) { $0[$1.0] = $1.1 }
-        }
-        for upstream in table.upstreams { table.learn(real[upstream] ?? [], of: upstream) }
+        let real = await ModelNames(table: table).learn()
         let known = table.names + ["embedding"]
-        return known + Set(real.values.joined()).subtracting(known).sorted()
+        return known + real.subtracting(known).sorted()
     }
 }

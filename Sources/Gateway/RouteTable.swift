@@ -6,6 +6,7 @@ final class RouteTable: Sendable {
     private struct State {
         var breakers: [Upstream: Breaker] = [:]
         var realNames: [String: Upstream] = [:]
+        var nextLesson: ContinuousClock.Instant?
     }
 
     private let aliases: [(name: String, upstreams: [Upstream])]
@@ -51,6 +52,16 @@ final class RouteTable: Sendable {
     func recordFailure(_ upstream: Upstream) {
         let moment = now()
         state.withLock { $0.breakers[upstream, default: Breaker()].recordFailure(at: moment) }
+    }
+
+    /// Whether upstreams may be asked for their models' names now: every few seconds at the most.
+    func mayLearn() -> Bool {
+        let moment = now()
+        return state.withLock { state in
+            guard state.nextLesson.map({ moment >= $0 }) ?? true else { return false }
+            state.nextLesson = moment.advanced(by: .seconds(3))
+            return true
+        }
     }
 
     /// Remembers the names that an upstream itself gives its models, so that they can be asked for too.

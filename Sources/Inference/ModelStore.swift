@@ -74,7 +74,8 @@ public struct ModelStore: Sendable {
 
     func file(_ name: String, _ file: String, for role: ModelRole) async throws -> ModelFile {
         let path = try path(of: name, file, for: role)
-        let changed = (try FileManager.default.attributesOfItem(atPath: path.string)[.modificationDate] as? Date) ?? .distantPast
+        let changed =
+            (try FileManager.default.attributesOfItem(atPath: path.followingLinks.string)[.modificationDate] as? Date) ?? .distantPast
         return ModelFile(name: name, path: path, header: try await header(of: path), created: Int(changed.timeIntervalSince1970))
     }
 
@@ -92,7 +93,7 @@ public struct ModelStore: Sendable {
     /// - Throws: ``ModelUnavailable`` with what is wrong and how to mend it.
     public func verify(_ path: FilePath, full: Bool = false) async throws -> Verification {
         let header = try await header(of: path)
-        let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
+        let attributes = try FileManager.default.attributesOfItem(atPath: path.followingLinks.string)
         let size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
         let known = ModelCatalogue.named(path.lastComponent?.string ?? "")
         let facts = "\(header.architecture), \(header.tensorCount) tensors, \(size) bytes"
@@ -162,4 +163,9 @@ extension SHA256 {
 extension Digest {
     /// Lower-case hex.
     var hex: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+}
+
+extension FilePath {
+    /// The file itself, where this is a link to it: what a link says of its size and time is the link's own.
+    fileprivate var followingLinks: FilePath { FilePath(URL(filePath: string).resolvingSymlinksInPath().path(percentEncoded: false)) }
 }

@@ -16,15 +16,25 @@ public struct ReportStore: Sendable {
     /// - Throws: the file system's error.
     public func save(_ report: Report, name: String) throws -> FilePath {
         let stamp = report.started.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
-        let own = folder.appending("\(name)-\(stamp)")
         try FileManager.default.createDirectory(
-            atPath: own.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let own = try makeFolder("\(name)-\(stamp)")
         let files = [
             ("report.md", Data(report.markdown().utf8)), ("report.json", try report.json()), ("junit.xml", Data(report.junit().utf8)),
         ]
         for (file, data) in files { try data.write(to: URL(filePath: own.appending(file).string), options: .atomic) }
         try prune(name)
         return own
+    }
+
+    /// A folder of its own for each run, also for those that begin in the same second.
+    private func makeFolder(_ name: String) throws -> FilePath {
+        for number in 1... {
+            let path = folder.appending(number == 1 ? name : "\(name)-\(number)")
+            guard mkdir(path.string, 0o700) != 0 else { return path }
+            guard errno == EEXIST else { throw Errno(rawValue: errno) }
+        }
+        preconditionFailure("there is no end of numbers")
     }
 
     private func prune(_ name: String) throws {

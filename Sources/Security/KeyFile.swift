@@ -29,9 +29,16 @@ public struct KeyFile: Sendable {
 
     /// The key; made on first use, of 256 random bits. Of several processes that make it at once one wins, and all read its key.
     ///
-    /// - Throws: the file system's error.
+    /// - Throws: ``UnusableKeyFile`` naming the file.
     public func readOrCreate() throws -> String {
-        if let key = try read() { return key }
+        do {
+            return try read() ?? create()
+        } catch {
+            throw UnusableKeyFile(description: "The key \(path) cannot be read or made: \(error.localizedDescription)")
+        }
+    }
+
+    private func create() throws -> String {
         let folder = path.removingLastComponent()
         try FileManager.default.createDirectory(
             atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -60,4 +67,9 @@ public struct KeyFile: Sendable {
             return String(repeating: "0", count: 16 - digits.count) + digits
         }.joined()
     }
+}
+
+/// A key file that can neither be read nor made, and why.
+public struct UnusableKeyFile: Error, CustomStringConvertible {
+    public let description: String
 }

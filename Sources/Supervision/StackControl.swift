@@ -17,7 +17,11 @@ public struct StackControl: Sendable {
     ///
     /// - Throws: ``SupervisionError`` naming each port that something else holds. Nothing was started then.
     public func prepare(_ services: [ServiceDescriptor]) async throws {
-        try folders.create()
+        do {
+            try folders.create()
+        } catch {
+            throw SupervisionError("\(folders.root) cannot be made ready: \(error.localizedDescription)")
+        }
         await endLeftovers()
         var taken: [String] = []
         for service in services {

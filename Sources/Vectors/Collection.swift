@@ -147,7 +147,7 @@ final class Collection: Sendable {
     }
 
     /// - Throws: 404 when the collection was removed meanwhile.
-    private func change<Change>(
+    private func change<Change: Sendable>(
         _ write: @escaping @Sendable (Database) throws -> Change, apply: @escaping @Sendable (inout PointSet, Change) throws -> Void
     ) async throws {
         do {

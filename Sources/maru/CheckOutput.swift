@@ -31,13 +31,19 @@ struct CheckOutput: ParsableArguments {
         let results = inParallel ? await runner.runInParallel(checks(session.settings)) : await runner.run(checks(session.settings))
         let report = Report(results, started: started, seconds: clock.duration(to: .now).seconds)
         if json { print(String(decoding: try report.json(), as: UTF8.self)) } else { print(printer.summary(report)) }
-        if let junit { try report.junit().write(toFile: junit, atomically: true, encoding: .utf8) }
         do {
             let folder = try ReportStore(session.settings.dataFolders).save(report, name: name)
             if !json { print("Report: \(folder)/report.md") }
         } catch {
             // The verdict stands without its file; a full disk is just what some of these checks are for.
             FileHandle.standardError.write(Data("The report could not be kept: \(error)\n".utf8))
+        }
+        if let junit {
+            do {
+                try report.junit().write(toFile: junit, atomically: true, encoding: .utf8)
+            } catch {
+                throw CommandError("\(junit) could not be written: \(error.localizedDescription)")
+            }
         }
         if !report.summary.ok { throw ExitCode.failure }
     }

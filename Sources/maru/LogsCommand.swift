@@ -43,6 +43,8 @@ struct LogsCommand: AsyncParsableCommand {
         for (text, line) in decoded.sorted(by: { ($0.1?.timestamp ?? "") < ($1.1?.timestamp ?? "") }) {
             print(raw ? text : line?.text ?? text)
         }
+        // Who follows through a pipe wants each line when it comes.
+        fflush(nil)
     }
 
     /// The complete lines of a file from an offset on, or of its last megabyte; and where the next begin. A file that shrank was rotated.

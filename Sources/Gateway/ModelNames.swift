@@ -1,0 +1,29 @@
+import NIOHTTP1
+import ServiceKit
+import SuiteAPI
+
+/// What upstreams call their models themselves.
+struct ModelNames: Sendable {
+    let table: RouteTable
+
+    /// Asks every upstream, and remembers what it says.
+    ///
+    /// - Returns: the names, each once.
+    @discardableResult
+    func learn() async -> Set<String> {
+        await withTaskGroup(of: (Upstream, [String]).self) { group in
+            for upstream in table.upstreams {
+                group.addTask {
+                    let client = ServiceClient(name: upstream.name, baseURL: upstream.baseURL, key: upstream.key, timeout: .seconds(2))
+                    let list: ModelList? = try? await client.send(.GET, "/v1/models")
+                    return (upstream, list?.data.map(\.id) ?? [])
+                }
+            }
+            var names: [Upstream: [String]] = [:]
+            for await (upstream, own) in group { names[upstream] = own }
+            // In the order of the table: of two upstreams with one name the first serves it.
+            for upstream in table.upstreams { table.learn(names[upstream] ?? [], of: upstream) }
+            return Set(names.values.joined())
+        }
+    }
+}
