@@ -160,10 +160,6 @@ extension SHA256 {
     }
 }
 
-extension Digest {
-    /// Lower-case hex.
-    var hex: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
-}
 
 extension FilePath {
     /// The file itself, where this is a link to it: what a link says of its size and time is the link's own.

@@ -27,7 +27,7 @@ struct SnapshotDrill {
             throw UpstreamError(service: store.name, status: 200, message: "the snapshot has no name")
         }
         let bytes = try await store.bytes(.GET, "/collections/\(collection)/snapshots/\(name)")
-        let checksum = SHA256.hash(data: Data(bytes.readableBytesView)).map { String(format: "%02x", $0) }.joined()
+        let checksum = SHA256.hash(data: Data(bytes.readableBytesView)).hex
         if let told = made["result"]?["checksum"]?.stringValue, told != checksum {
             throw UpstreamError(service: store.name, status: 200, message: "the snapshot's checksum is \(checksum), it says \(told)")
         }

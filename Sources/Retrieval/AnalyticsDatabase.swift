@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import GRDB
+import ServiceKit
 import SystemPackage
 
 /// `rag_analytics.db`: what was asked and how it went, and answers that may be given again. Everything in it has an end.
@@ -32,7 +33,6 @@ struct AnalyticsDatabase: Sendable {
 
     /// What a text is counted under when the text itself is not to be kept: 128 bits of its SHA-256, in hex.
     static func hash(_ parts: [String]) -> String {
-        SHA256.hash(data: Data(parts.joined(separator: "\u{0}").utf8)).prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-            .joined()
+        SHA256.hash(data: Data(parts.joined(separator: "\u{0}").utf8)).prefix(16).hex
     }
 }

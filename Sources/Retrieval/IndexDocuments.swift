@@ -75,7 +75,7 @@ actor IndexDocuments {
         let parts = ["\(PassageText.recipe)", "\(Centring.recipe)"] + recipe.map { settings.resolved($0).text }
         hash.update(data: Data(parts.joined(separator: " ").utf8))
         hash.update(data: data)
-        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return hash.finalize().hex
     }
 
     private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {
@@ -131,7 +131,7 @@ actor IndexDocuments {
         var bytes = Array(SHA256.hash(data: Data("\(collection)\u{0}\(path)\u{0}\(number)\u{0}\(text)".utf8)).prefix(16))
         bytes[6] = bytes[6] & 0x0F | 0x80
         bytes[8] = bytes[8] & 0x3F | 0x80
-        let hex = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let hex = bytes.hex
         let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { range in
             String(hex[hex.index(hex.startIndex, offsetBy: range.lowerBound)..<hex.index(hex.startIndex, offsetBy: range.upperBound)])
         }

@@ -64,9 +64,6 @@ public struct TraceParent: Sendable, Equatable, CustomStringConvertible {
 
     static func hex(bytes: Int) -> String {
         var generator = SystemRandomNumberGenerator()
-        return (0..<bytes).map { _ in
-            let byte = UInt8.random(in: 0...255, using: &generator)
-            return (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
+        return (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &generator) }.hex
     }
 }

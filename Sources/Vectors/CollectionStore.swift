@@ -90,9 +90,7 @@ actor CollectionStore {
     func recover(_ name: String, from file: FilePath, checksum: String?) throws {
         try Self.check(name)
         if let checksum {
-            let found = SHA256.hash(data: try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe)).map {
-                ($0 < 16 ? "0" : "") + String($0, radix: 16)
-            }.joined()
+            let found = SHA256.hash(data: try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe)).hex
             guard found == checksum.lowercased() else {
                 throw ServiceError.badRequest(
                     "The snapshot's SHA-256 is \(found), not \(checksum). Nothing was changed.", code: "wrong_checksum")

@@ -111,7 +111,7 @@ struct SnapshotRoutes {
         let attributes = try FileManager.default.attributesOfItem(atPath: file.string)
         let created = (attributes[.creationDate] ?? attributes[.modificationDate]) as? Date ?? .now
         let data = try Data(contentsOf: URL(filePath: file.string), options: .mappedIfSafe)
-        let checksum = SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let checksum = SHA256.hash(data: data).hex
         return [
             "name": .string(file.lastComponent?.string ?? ""), "size": .integer(Int64(data.count)), "checksum": .string(checksum),
             "creation_time": .string(
