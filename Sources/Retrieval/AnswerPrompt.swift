@@ -37,7 +37,7 @@ struct AnswerPrompt: Sendable {
     private var asked: String {
         guard Self.isKeywords(question) else { return question }
         return switch language {
-        case .korean: "“\(question)”에 대해 문서에는 무엇이라고 적혀 있나요?"
+        case .korean: question + (Self.endsInConsonant(question) ? "은" : "는") + " 어떻게 되나요?"
         case .english: "What do the documents say about “\(question)”?"
         }
     }
@@ -51,5 +51,14 @@ struct AnswerPrompt: Sendable {
         ]
         // Sentences end in a verb, and verbs in one of these; the commonest nouns do not.
         return !opening.contains(String(first)) && !"요까나지니줘돼래해야냐다?!.".contains(end)
+    }
+
+    /// Which of two forms a Korean particle takes after a text: a syllable with a final consonant takes the first.
+    private static func endsInConsonant(_ text: String) -> Bool {
+        guard let last = text.precomposedStringWithCanonicalMapping.last, KoreanBigrams.isHangul(last),
+            let value = last.unicodeScalars.first?.value
+        else { return false }
+        // 28 forms of each pair of initial and vowel, the first of them without a final consonant (Unicode 15, §3.12).
+        return (value - 0xAC00) % 28 != 0
     }
 }

@@ -112,4 +112,19 @@ struct RetrievalPartsTests {
             #expect(!AnswerPrompt.isKeywords(text))
         }
     }
+
+    @Test("The model is asked a sentence: keywords become one, with the right particle; a question stays as it is")
+    func asked() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            func user(_ question: String) -> String? {
+                AnswerPrompt(question: question, language: Language(of: question), sources: []).request(model: "m", settings: settings)
+                    .messages.last?.content
+            }
+            #expect(user("연차 이월")?.hasSuffix("질문: 연차 이월은 어떻게 되나요?") == true)
+            #expect(user("당직 교대")?.hasSuffix("질문: 당직 교대는 어떻게 되나요?") == true)
+            #expect(user("deletion job")?.hasSuffix("Question: What do the documents say about “deletion job”?") == true)
+            #expect(user("연차는 며칠인가요?")?.hasSuffix("질문: 연차는 며칠인가요?") == true)
+        }
+    }
 }
