@@ -111,19 +111,23 @@ struct AnswerQuestion: Sendable {
             }
             if prompt.language.isSpoken(in: text) { break }
             request.messages.append(.init(role: "assistant", content: text))
-            request.messages.append(.init(role: "user", content: "방금 답을 한국어 문장으로 다시 쓰세요."))
+            request.messages.append(.init(role: "user", content: prompt.language.askAgain))
         }
         return (text, usage)
     }
 
-    /// The first passages that fit the context together; at least the best one.
+    /// What a passage's score must reach of the best one's to be read by the model. The passage that holds the answer is not lost by it
+    /// (`maru eval retrieval`'s questions), and a third of what would be read is.
+    private static let shareOfBest = 0.65
+
+    /// The best passages that fit the context together; at least the first one.
     private func fitting(_ sources: [Source]) async throws -> [Source] {
         let counts = try await embedding.tokenCounts(sources.map(\.text)).counts
         var room = settings[SettingKeys.ragContextTokens]
         var kept: [Source] = []
         for (source, count) in zip(sources, counts) {
             room -= count
-            guard room >= 0 || kept.isEmpty else { break }
+            guard kept.isEmpty || (room >= 0 && source.score >= Self.shareOfBest * sources[0].score) else { break }
             kept.append(source)
         }
         return kept

@@ -18,16 +18,32 @@ enum Language: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether a text is in this language at all.
-    func isSpoken(in text: String) -> Bool { self == .english || text.contains(where: KoreanBigrams.isHangul) }
+    /// Whether a text is in this language. A Korean answer may be a name and a particle; an English one may name a Korean thing.
+    func isSpoken(in text: String) -> Bool {
+        switch self {
+        case .korean: text.contains(where: KoreanBigrams.isHangul)
+        case .english: Language(of: text) == .english
+        }
+    }
+
+    /// What is said to a model that answered in the other language.
+    var askAgain: String {
+        switch self {
+        case .korean: "방금 답을 한국어 문장으로 다시 쓰세요."
+        case .english: "Write that answer again, in English."
+        }
+    }
 
     /// Signs that the model itself found no answer.
     func admitsIgnorance(_ text: String) -> Bool {
-        let signs =
-            switch self {
-            case .korean: ["찾지 못했", "알 수 없", "모르겠", "나와 있지 않", "언급되어 있지 않", "정보가 없", "없습니다. 문서"]
-            case .english: ["don't know", "do not know", "not mentioned", "does not say", "no information", "not provided", "cannot find"]
-            }
-        return text.count < 160 && signs.contains { text.lowercased().contains($0) }
+        let signs = [
+            "찾지 못했", "찾을 수 없", "알 수 없", "모르겠", "모릅니다", "나와 있지 않", "나오지 않", "적혀 있지 않", "언급되어 있지 않", "언급되지 않", "언급이 없", "정보가 없",
+            "정보는 없", "내용이 없", "내용은 없", "답이 없", "i don't know", "i do not know", "not mention", "n't mention", "not say", "n't say",
+            "not specif", "n't specif", "no information", "not provide", "n't provide", "no mention", "not contain", "n't contain",
+            "cannot find", "can't find",
+            "no answer", "not stated", "not in the documents",
+        ]
+        let text = text.lowercased().replacing("’", with: "'")
+        return text.count < 160 && signs.contains { text.contains($0) }
     }
 }

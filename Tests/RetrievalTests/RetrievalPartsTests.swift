@@ -77,4 +77,54 @@ struct RetrievalPartsTests {
         #expect(Language(of: "Python 파일 읽기") == .korean)
         #expect(Language(of: "How are files read?") == .english)
     }
+
+    @Test(
+        "A model's own word that it found nothing is understood",
+        arguments: [
+            "The documents do not say.", "I don’t know.", "The document doesn't mention parking.", "문서에서 찾지 못했습니다.", "모르겠습니다",
+            "해당 내용은 문서에 나와 있지 않습니다.",
+        ])
+    func ignorance(answer: String) { #expect(Language(of: answer).admitsIgnorance(answer)) }
+
+    @Test(
+        "An answer is not taken for a confession of ignorance",
+        arguments: ["개인 USB는 쓸 수 없습니다.", "Phones are not allowed on the tunnel.", "15자"])
+    func knowledge(answer: String) { #expect(!Language(of: answer).admitsIgnorance(answer)) }
+
+    @Test("An answer is in the language of its question, whatever it names")
+    func spoken() {
+        #expect(Language.english.isSpoken(in: "It takes place in 강릉.") && !Language.english.isSpoken(in: "강릉에서 합니다."))
+        #expect(Language.korean.isSpoken(in: "`cp949`로 연다.") && !Language.korean.isSpoken(in: "Open it again."))
+    }
+
+    @Test("A number decides whom an answer cites, also across languages")
+    func numbers() {
+        let sources = [("At 03:10 the backup store was restarted, at 02:20 the daily job.", 1), ("일일 백업은 03:20에 시작한다.", 2)].map {
+            Source(index: $1, file: "f", lines: [1, 1], heading: nil, text: $0, score: 1)
+        }
+        #expect(Citations.settle("It starts at 03:20.", sources: sources) == "It starts at 03:20. [2]")
+    }
+
+    @Test("Keywords are told from questions")
+    func keywords() {
+        for text in ["연차 이월", "Python 파일 읽기", "J-88", "deletion job schedule", "회식비 1인당 금액"] { #expect(AnswerPrompt.isKeywords(text)) }
+        for text in ["pandas 써도 되나요", "당직 전화기 끝 번호가 뭐였지", "how long are answers cached", "연차는?", "What is J-88?", ""] {
+            #expect(!AnswerPrompt.isKeywords(text))
+        }
+    }
+
+    @Test("The model is asked a sentence: keywords become one, with the right particle; a question stays as it is")
+    func asked() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            func user(_ question: String) -> String? {
+                AnswerPrompt(question: question, language: Language(of: question), sources: []).request(model: "m", settings: settings)
+                    .messages.last?.content
+            }
+            #expect(user("연차 이월")?.hasSuffix("질문: 연차 이월은 어떻게 되나요?") == true)
+            #expect(user("당직 교대")?.hasSuffix("질문: 당직 교대는 어떻게 되나요?") == true)
+            #expect(user("deletion job")?.hasSuffix("Question: What do the documents say about “deletion job”?") == true)
+            #expect(user("연차는 며칠인가요?")?.hasSuffix("질문: 연차는 며칠인가요?") == true)
+        }
+    }
 }
