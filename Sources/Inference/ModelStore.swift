@@ -160,7 +160,6 @@ extension SHA256 {
     }
 }
 
-
 extension FilePath {
     /// The file itself, where this is a link to it: what a link says of its size and time is the link's own.
     fileprivate var followingLinks: FilePath { FilePath(URL(filePath: string).resolvingSymlinksInPath().path(percentEncoded: false)) }

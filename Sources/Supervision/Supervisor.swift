@@ -180,7 +180,7 @@ public actor Supervisor: Service {
 
     private func writeState() {
         let state = SupervisorState(
-            supervisor: own, version: BuildInfo.version,
+            supervisor: own, version: BuildInfo.version, commit: BuildInfo.commit,
             children: children.map { child in
                 .init(
                     service: child.descriptor.id, phase: child.lifecycle.phase, process: child.process, restarts: child.lifecycle.restarts,

@@ -24,6 +24,7 @@ public struct SupervisorState: Codable, Sendable {
 
     public var supervisor: ProcessIdentity
     public var version: String
+    public var commit: String
     public var children: [Child]
 
     static func file(_ folders: DataFolders) -> FilePath { folders.run.appending("supervisor.json") }

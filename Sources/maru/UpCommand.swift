@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Security
+import ServiceKit
 import Suite
 import Supervision
 
@@ -29,7 +30,11 @@ struct UpCommand: AsyncParsableCommand {
                     "The stack runs already, without \(missing.map(\.rawValue).joined(separator: ", ")). Stop it with maru down, then start it anew."
                 )
             }
-            print("The stack runs already.")
+            print(
+                state.version == BuildInfo.version && state.commit == BuildInfo.commit
+                    ? "The stack runs already."
+                    : "The stack runs already, of another build (\(state.version), \(state.commit)). Take this one with: maru down && maru up"
+            )
         } else {
             try await control.prepare(services)
             _ = try KeyFile.service(settings.dataFolders).readOrCreate()

@@ -1,4 +1,3 @@
-import CVersion
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -132,7 +131,7 @@ public struct ServiceServer: Sendable {
         body["ok"] = .bool(health.status == .ok)
         body["service"] = .string(service.id.rawValue)
         body["version"] = .string(BuildInfo.version)
-        body["commit"] = .string(String(cString: maru_commit()))
+        body["commit"] = .string(BuildInfo.commit)
         body["uptime_seconds"] = .number((started.duration(to: .now).seconds * 10).rounded() / 10)
         if let reason = health.reason { body["reason"] = .string(reason) }
         if let progress = health.progress { body["progress"] = .number(progress) }
