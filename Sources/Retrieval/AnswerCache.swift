@@ -19,7 +19,8 @@ struct AnswerCache: Sendable {
                 SettingKeys.ragLLMMaxTokens, SettingKeys.ragLLMTemperature,
             ]
             hash = AnalyticsDatabase.hash(
-                [text, collection, String(version), String(limit)] + parameters.map { settings.resolved($0).text })
+                [text, collection, String(version), String(limit), String(AnswerPrompt.recipe)]
+                    + parameters.map { settings.resolved($0).text })
         }
     }
 

@@ -110,7 +110,8 @@ struct AnswerQuestion: Sendable {
         return (response(Citations.settle(text, sources: sources), answered: true, sources, usage), took)
     }
 
-    /// The model's answer; asked once more when it is in the wrong language.
+    /// The model's answer; asked once more when it is in the wrong language or holds numbers of its own making. Asking again costs little:
+    /// the engine has all but the last lines read already.
     private func generate(_ prompt: AnswerPrompt, event: @Sendable (QueryEvent) async throws -> Void) async throws -> (String, Usage?) {
         var request = prompt.request(model: settings[SettingKeys.chatAlias], settings: settings)
         var text = ""
@@ -123,9 +124,9 @@ struct AnswerQuestion: Sendable {
                 text += part
                 if attempt == 1 { try await event(.delta(part)) }
             }
-            if prompt.language.isSpoken(in: text) { break }
+            guard let objection = prompt.objection(to: text) else { break }
             request.messages.append(.init(role: "assistant", content: text))
-            request.messages.append(.init(role: "user", content: prompt.language.askAgain))
+            request.messages.append(.init(role: "user", content: objection))
         }
         return (text, usage)
     }
