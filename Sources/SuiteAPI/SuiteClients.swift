@@ -34,8 +34,8 @@ public struct SuiteClients: Sendable {
         let retry = RetryPolicy(attempts: settings[SettingKeys.qdrantMaxRetries] + 1)
         guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: .seconds(60), retry: retry)) }
         let key = settings[SettingKeys.qdrantAPIKey]
-        return VectorStoreClient(
-            ServiceClient(name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http)
-        )
+        let client = ServiceClient(
+            name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http)
+        return VectorStoreClient(client, key: key.isEmpty ? nil : key)
     }
 }
