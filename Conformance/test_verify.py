@@ -64,6 +64,13 @@ def reports(stack, command="verify"):
     return sorted((stack.data / "reports").glob(f"{command}-*"))
 
 
+def snapshots(stack):
+    """The snapshots that the vector store keeps, by collection."""
+    names = [entry["name"] for entry in stack.get("qdrant", "/collections")[1]["result"]["collections"]]
+    found = {name: [row["name"] for row in stack.get("qdrant", f"/collections/{name}/snapshots")[1]["result"]] for name in names}
+    return {name: list for name, list in found.items() if list}
+
+
 # MARK: A good stack
 
 
@@ -73,8 +80,11 @@ def proof(stack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("proof")
     (folder / "tides.md").write_text("# Tides\n\nThe tide comes in twice a day.\n")
     stack.run("index", folder, "--collection", "proof")
+    assert httpx.post(stack.url("qdrant") + "/collections/proof/snapshots", timeout=60).status_code == 200
     before = reports(stack)
+    kept = snapshots(stack)
     verdict = judged(stack, "verify", "--junit", folder / "junit.xml")
+    verdict.snapshots = (kept, snapshots(stack))
     verdict.junit = folder / "junit.xml"
     verdict.folders = [path for path in reports(stack) if path not in before]
     yield verdict
@@ -146,6 +156,19 @@ def test_the_proof_leaves_nothing_of_its_own_in_the_vector_store(proof, stack):
     """A collection `verify` for the next run at the most: no restored copy, and no snapshot of anybody's collection."""
     names = {entry["name"] for entry in stack.get("qdrant", "/collections")[1]["result"]["collections"]}
     assert not [name for name in names if name.endswith("-drill")]
+    before, after = proof.snapshots
+    assert len(before["proof"]) == 1 and after == before
+
+
+def test_a_second_run_proves_everything_anew(proof, stack):
+    """What an earlier run left must not pass for the work of this one."""
+    kept = snapshots(stack)
+    verdict = judged(stack, "verify", "--phase", 5)
+    assert verdict.code == 0, verdict.failures()
+    assert "indexed 1," in proof.checks["S26"]["evidence"] and "indexed 1," in verdict.checks["S26"]["evidence"]
+    assert verdict.outcome("S27") in ("PASS", "WARN") and verdict.outcome("S33") == "PASS"
+    assert snapshots(stack) == kept
+
 
 
 def test_the_report_is_kept_as_markdown_json_and_junit(proof, stack):

@@ -57,12 +57,18 @@ public struct Check: Sendable {
     public let threshold: String
     /// A shell command that shows the same to anyone.
     public let command: String
-    /// Longest time it may take; past that it is INCONCLUSIVE.
+    /// Longest time it may take, besides the time that a starting service is waited for.
     public let limit: Duration
+    /// Whether it asks a service of the stack: one that does not answer in time has failed, while a measurement that does not end in time
+    /// was not made.
+    public let asksService: Bool
+    /// Whether it waits for a service that is starting, for as long as ``CheckContext/patience`` says.
+    public let waitsForStart: Bool
     public let run: @Sendable (CheckContext) async throws -> Finding
 
     public init(
         _ id: String, _ phase: Phase, _ title: String, threshold: String, command: String, limit: Duration = .seconds(60),
+        asksService: Bool = false, waitsForStart: Bool = false,
         run: @escaping @Sendable (CheckContext) async throws -> Finding
     ) {
         self.id = id
@@ -71,6 +77,8 @@ public struct Check: Sendable {
         self.threshold = threshold
         self.command = command
         self.limit = limit
+        self.asksService = asksService
+        self.waitsForStart = waitsForStart
         self.run = run
     }
 

@@ -1,7 +1,8 @@
 import Foundation
 import ServiceKit
 
-/// Runs checks and turns whatever happens into results: a check that throws failed, one that takes too long is inconclusive.
+/// Runs checks and turns whatever happens into results: a check that throws failed, as did one that waits for a service too long; a
+/// measurement that takes too long is inconclusive.
 public struct CheckRunner: Sendable {
     private let context: CheckContext
     private let report: @Sendable (CheckResult) -> Void
@@ -43,11 +44,15 @@ public struct CheckRunner: Sendable {
     private func run(_ check: Check) async -> CheckResult {
         let started = Date.now
         let clock = ContinuousClock.now
+        let limit = check.waitsForStart ? check.limit + context.patience : check.limit
         var finding: Finding
         do {
-            finding = try await withDeadline(check.limit) { try await check.run(context) }
+            finding = try await withDeadline(limit) { try await check.run(context) }
         } catch is DeadlineExceeded {
-            finding = Finding(.inconclusive, reason: "not finished within \(Int(check.limit.seconds)) s")
+            finding =
+                check.asksService
+                ? Finding(.fail, reason: "did not answer within \(limit.seconds.formatted()) s")
+                : Finding(.inconclusive, reason: "not finished within \(limit.seconds.formatted()) s")
         } catch {
             finding = Finding(.fail, reason: "\(error)")
         }

@@ -8,25 +8,30 @@ extension Checklist {
     /// Phase 5: the stack does its work, and how fast.
     static func function(_ settings: Settings) -> [Check] {
         let rag = settings.baseURL(of: .rag)
+        let curl = settings.curl
+        let probe = Probe.path(settings)
         let json = "-H 'content-type: application/json'"
         return [
             Check(
-                "S26", .function, "Indexing", threshold: "one document indexed, at least 1 passage",
-                command: "curl -fsS -X POST '\(rag)/index?collection=verify&path=…'", limit: .seconds(120), run: indexing),
+                "S26", .function, "Indexing", threshold: "one new document indexed, at least 1 passage",
+                command:
+                    "echo \"<!-- $(date) -->\" >> '\(probe)' && \(curl) \(rag)/index \(json) -d '{\"collection\":\"\(Probe.collection)\",\"path\":\"\(probe.removingLastComponent())\"}'",
+                limit: .seconds(120), asksService: true, run: indexing),
             Check(
                 "S27", .function, "Korean question", threshold: "a Korean answer that cites the document, in less than 3 s",
-                command: "curl -fsS \(rag)/query \(json) -d '{\"query\":\"\(Probe.question)\",\"collection\":\"verify\",\"cache\":false}'",
-                limit: .seconds(180),
+                command: "\(curl) \(rag)/query \(json) -d '{\"query\":\"\(Probe.question)\",\"collection\":\"verify\",\"cache\":false}'",
+                limit: .seconds(180), asksService: true,
                 run: koreanQuestion),
             Check(
                 "S28", .function, "Embedding", threshold: "2 texts give 2 vectors of the reported dimension",
-                command: "curl -fsS \(settings.baseURL(of: .embedding))/embed \(json) -d '{\"texts\":[\"a\",\"b\"]}'", run: embedding),
+                command: "\(curl) \(settings.baseURL(of: .embedding))/embed \(json) -d '{\"texts\":[\"a\",\"b\"]}'", asksService: true,
+                run: embedding),
             .absent(
                 "S29", .function, "Tool call", threshold: "read_file returns the file's content",
                 command: "curl -fsS localhost:8020/tools/read_file/call \(json) -d '{\"path\":\"README.md\"}'"),
             Check(
                 "S30", .function, "Gateway latency", threshold: "p95 < 3 s over real chat requests",
-                command: "maru verify --phase 5", limit: .seconds(120), run: gatewayLatency),
+                command: "maru verify --phase 5", limit: .seconds(120), asksService: true, run: gatewayLatency),
             Check(
                 "S31", .function, "GPU memory under load", threshold: "< 90 % with both models loaded",
                 command: "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits", run: gpuMemory),
@@ -34,9 +39,9 @@ extension Checklist {
                 "S32", .function, "Memory backup", threshold: "restored and compared", command: "maru backup create && maru backup verify"),
             Check(
                 "S33", .function, "Snapshots", threshold: "one made of each collection, checksum right, one restored with the same points",
-                command: "for c in …; do curl -fsS -X POST \(settings.baseURL(of: .qdrant))/collections/$c/snapshots; done",
-                limit: .seconds(180),
-                run: snapshots),
+                command:
+                    "\(settings.eachCollection) \(settings.storeCurl)/collections/$c/snapshots -X POST; done",
+                limit: .seconds(600), asksService: true, run: snapshots),
             Check("G2", .function, "Scenario: a question is answered", threshold: "S26 and S27", command: "maru verify --phase 5") {
                 context in
                 try await combined(["S26", "S27"], context)
@@ -53,7 +58,7 @@ extension Checklist {
             Check(
                 "P2", .function, "Retrieval throughput", threshold: "> 1 answered question a second, 5 at a time",
                 command: "maru verify --phase 5",
-                limit: .seconds(150), run: retrievalThroughput),
+                limit: .seconds(210), asksService: true, run: retrievalThroughput),
             Check("P3", .function, "GPU under load", threshold: "< 90 %", command: "nvidia-smi") { context in
                 guard await context.notes.outcome(of: "S31") != .skip else { return .skip("no GPU on this machine") }
                 return try await combined(["S31"], context)
@@ -71,13 +76,21 @@ extension Checklist {
     // MARK: S26, S27
 
     private static func indexing(_ context: CheckContext) async throws -> Finding {
-        let folder = context.settings.dataFolders.documents.appending("verify")
+        let path = Probe.path(context.settings)
+        let folder = path.removingLastComponent()
         try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-        try Probe.document.write(toFile: folder.appending(Probe.file).string, atomically: true, encoding: .utf8)
-        let answer = try await context.clients.retrieval.index(IndexRequest(collection: Probe.collection, path: folder.string))
+        // What did not change is not indexed again: the moment makes each run's document a new one.
+        let moment = Date.now.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+        try "\(Probe.document)\n\n<!-- \(moment) -->\n".write(toFile: path.string, atomically: true, encoding: .utf8)
+        let answer = try await retrieval(context, timeout: .seconds(110))
+            .index(IndexRequest(collection: Probe.collection, path: folder.string))
         let evidence = "chunks \(answer.chunks), files \(answer.files), indexed \(answer.indexed), failed \(answer.failed.map(\.reason))"
-        guard answer.chunks >= 1, answer.failed.isEmpty else {
-            return Finding(.fail, value: "\(answer.chunks) passages", evidence: evidence)
+        guard answer.chunks >= 1, answer.failed.isEmpty, answer.indexed == 1 else {
+            return Finding(
+                .fail, value: "\(answer.chunks) passages",
+                reason: answer.failed.first.map { "\($0.file): \($0.reason)" }
+                    ?? "\(answer.indexed) documents were indexed instead of the one that is new",
+                evidence: evidence)
         }
         return Finding(
             .pass, value: "\(answer.chunks) passages in \(answer.seconds.formatted(.number.precision(.fractionLength(2)))) s",
@@ -86,7 +99,7 @@ extension Checklist {
 
     private static func koreanQuestion(_ context: CheckContext) async throws -> Finding {
         let start = ContinuousClock.now
-        let answer = try await context.clients.retrieval.query(
+        let answer = try await retrieval(context, timeout: .seconds(170)).query(
             QueryRequest(query: Probe.question, collection: Probe.collection, cache: false))
         let seconds = start.duration(to: .now).seconds
         let value = seconds.formatted(.number.precision(.fractionLength(2))) + " s"
@@ -96,10 +109,19 @@ extension Checklist {
         if answer.answer.unicodeScalars.first(where: { (0xAC00...0xD7A3).contains($0.value) }) == nil {
             wrong.append("the answer is not Korean")
         }
-        if !answer.sources.contains(where: { $0.file.hasSuffix(Probe.file) }) { wrong.append("it does not cite \(Probe.file)") }
+        if !answer.answered { wrong.append("the stack says that it found no answer") }
+        let cited = Set(answer.answer.matches(of: #/\[(\d+)\]/#).compactMap { Int($0.1) })
+        if !answer.sources.contains(where: { cited.contains($0.index) && $0.file.hasSuffix(Probe.file) }) {
+            wrong.append("it does not cite \(Probe.file)")
+        }
         guard wrong.isEmpty else { return Finding(.fail, value: value, reason: wrong.joined(separator: "; "), evidence: evidence) }
         return try await judgedSpeed(
             seconds < 3, value: value, what: "the answer is right but took longer than 3 s", evidence: evidence, context)
+    }
+
+    /// Retrieval with a limit that lies within the check's, so that who does not answer is named.
+    private static func retrieval(_ context: CheckContext, timeout: Duration) -> RetrievalClient {
+        RetrievalClient(context.clients.client(.rag, timeout: timeout))
     }
 
     /// A threshold of speed was set for a machine with a GPU. Without one, missing it is worth knowing, and no reason to refuse the stack.
@@ -134,12 +156,15 @@ extension Checklist {
     // MARK: S30
 
     private static func gatewayLatency(_ context: CheckContext) async throws -> Finding {
-        let chat = context.clients.chat
+        let chat = ChatClient(context.clients.client(.gateway, timeout: .seconds(60)))
         let model = context.settings[SettingKeys.chatAlias]
         let end = ContinuousClock.now.advanced(by: .seconds(45))
         var samples: [Double] = []
         var tokens = 0
-        while samples.count < 100, ContinuousClock.now < end {
+        // Of 100 requests 5 may be slower than the p95.
+        let planned = 100
+        let allowed = 5
+        while samples.count < planned, samples.count(where: { $0 >= 3 }) <= allowed, ContinuousClock.now < end {
             let start = ContinuousClock.now
             let request = ChatRequest(
                 model: model, messages: [.init(role: "user", content: "Say “ready”. (\(samples.count))")], maxTokens: 2, temperature: 0)
@@ -150,43 +175,69 @@ extension Checklist {
         let sorted = samples.sorted()
         let evidence =
             "\(samples.count) requests to /v1/chat/completions, \(tokens) tokens generated, seconds: \(sorted.map { ($0 * 1_000).rounded() / 1_000 })"
-        guard samples.count >= 20, tokens > 0 else {
-            return Finding(
-                .inconclusive, value: "\(samples.count) requests, \(tokens) tokens",
-                reason: "too few real answers in 45 s to speak of a p95", evidence: evidence)
+        guard tokens > 0 else {
+            return Finding(.inconclusive, value: "\(samples.count) requests", reason: "no answer tells its tokens", evidence: evidence)
+        }
+        let slow = samples.count { $0 >= 3 }
+        if slow > allowed {
+            return try await judgedSpeed(
+                false, value: "\(slow) of \(samples.count) requests took 3 s or longer",
+                what: "of \(planned) requests \(allowed) may, for a p95 below 3 s", evidence: evidence, context)
+        }
+        guard samples.count >= 20 else {
+            let median = sorted[sorted.count / 2]
+            let value = "median \(median.formatted(.number.precision(.fractionLength(3)))) s of \(samples.count)"
+            guard median <= 3 else {
+                return try await judgedSpeed(
+                    false, value: value, what: "half of the requests took longer than 3 s", evidence: evidence, context)
+            }
+            return Finding(.inconclusive, value: value, reason: "too few answers in 45 s to speak of a p95", evidence: evidence)
         }
         let p95 = sorted[min(sorted.count - 1, Int((Double(sorted.count) * 0.95).rounded(.up)) - 1)]
         let value = "p95 \(p95.formatted(.number.precision(.fractionLength(3)))) s of \(samples.count)"
-        return p95 < 3 ? Finding(.pass, value: value, evidence: evidence) : Finding(.fail, value: value, evidence: evidence)
+        return try await judgedSpeed(p95 < 3, value: value, what: "not below 3 s", evidence: evidence, context)
     }
 
     // MARK: S33
 
     private static func snapshots(_ context: CheckContext) async throws -> Finding {
-        let names = try await context.clients.vectors.collections()
+        let store = context.clients.vectors
+        let names = try await store.collections()
         guard !names.isEmpty else { return .skip("there is no collection yet") }
+        let drill = SnapshotDrill(store)
         var lines: [String] = []
-        for name in names { lines.append("\(name): \(try await context.clients.vectors.snapshot(name))") }
-        // The probe's collection is small and ours: it is restored beside itself and counted.
-        guard names.contains(Probe.collection), let original = try await context.clients.vectors.collection(Probe.collection) else {
+        var untold: [String] = []
+        var points: Int?
+        for name in names {
+            // The probe's collection is small and ours: it is restored beside itself and counted.
+            let proof = try await drill.prove(name, isRestored: name == Probe.collection)
+            lines.append("\(name): \(proof.bytes) bytes, SHA-256 \(proof.checksum)")
+            if !proof.isChecksumTold { untold.append(name) }
+            points = proof.points ?? points
+        }
+        guard let points, let original = try await store.collection(Probe.collection)?.points else {
             return Finding(
                 .inconclusive, value: "\(lines.count) made", reason: "none was restored: S26 made no collection",
                 evidence: lines.joined(separator: "\n"))
         }
-        let restored = try await SnapshotDrill(context).restore(Probe.collection)
-        lines.append("restored \(restored.points) of \(original.points) points from \(restored.bytes) bytes, SHA-256 \(restored.checksum)")
+        lines.append("restored \(points) of \(original) points of \(Probe.collection)")
         let evidence = lines.joined(separator: "\n")
-        guard restored.points == original.points else {
+        guard points == original, points > 0 else {
             return Finding(
-                .fail, value: "\(restored.points) of \(original.points) points", reason: "the restored collection lacks points",
-                evidence: evidence)
+                .fail, value: "\(points) of \(original) points", reason: "the restored collection lacks points", evidence: evidence)
         }
-        return Finding(.pass, value: "\(names.count) made, 1 restored with \(restored.points) points", evidence: evidence)
+        guard untold.isEmpty else {
+            return Finding(
+                .inconclusive, value: "\(names.count) made, 1 restored with \(points) points",
+                reason: "the store tells no checksum of: " + untold.joined(separator: ", "), evidence: evidence)
+        }
+        return Finding(.pass, value: "\(names.count) made, 1 restored with \(points) points", evidence: evidence)
     }
 
     // MARK: P2
 
     private static func retrievalThroughput(_ context: CheckContext) async throws -> Finding {
+        let retrieval = retrieval(context, timeout: .seconds(180))
         let seconds = 20.0
         let end = ContinuousClock.now.advanced(by: .seconds(seconds))
         let start = ContinuousClock.now
@@ -197,9 +248,10 @@ extension Checklist {
                     var errors = 0
                     while ContinuousClock.now < end {
                         let question = Probe.questions[(worker * 2 + done + errors) % Probe.questions.count]
-                        let answer = try? await context.clients.retrieval.query(
+                        let answer = try? await retrieval.query(
                             QueryRequest(query: question, collection: Probe.collection, cache: false))
-                        if answer?.answer.isEmpty == false { done += 1 } else { errors += 1 }
+                        // Saying that nothing was found is quick, and no answer.
+                        if let answer, answer.answered, !answer.answer.isEmpty { done += 1 } else { errors += 1 }
                     }
                     return (done, errors)
                 }
@@ -211,7 +263,8 @@ extension Checklist {
         let value = "\(rate.formatted(.number.precision(.fractionLength(2)))) a second"
         let evidence = "\(answered) answered, \(failed) failed in \(elapsed) s, 5 at a time"
         guard failed == 0 else {
-            return Finding(.fail, value: value, reason: "\(failed) of \(answered + failed) questions failed", evidence: evidence)
+            return Finding(
+                .fail, value: value, reason: "\(failed) of \(answered + failed) questions failed or were refused", evidence: evidence)
         }
         return try await judgedSpeed(rate > 1, value: value, what: "fewer than one answered question a second", evidence: evidence, context)
     }
@@ -221,6 +274,10 @@ extension Checklist {
 enum Probe {
     static let collection = "verify"
     static let file = "python-file-reading.md"
+
+    /// Where the document is written.
+    static func path(_ settings: Settings) -> FilePath { settings.dataFolders.documents.appending(collection).appending(file) }
+
     static let question = "Python 파일 읽기"
     /// Different questions, so that none finds its prompt read already.
     static let questions = [

@@ -36,7 +36,10 @@ extension Checklist {
             guard descriptor.isInThisBuild else {
                 return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command)
             }
-            return Check(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command, limit: .seconds(60)) { context in
+            return Check(
+                identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command, limit: .seconds(30), asksService: true,
+                waitsForStart: true
+            ) { context in
                 try await ready(id, path: path, context)
             }
         }
@@ -71,7 +74,7 @@ extension Checklist {
         let expected = ServiceCatalogue.runnable
         return Check(
             "S07", .stack, "Services running", threshold: "all \(expected.count) of this build (9 in the whole suite)",
-            command: "maru status"
+            command: "maru status", asksService: true
         ) { context in
             let alive = await withTaskGroup(of: (ServiceID, Bool).self) { group in
                 for descriptor in expected {
@@ -112,12 +115,12 @@ extension Checklist {
             },
             Check(
                 "F11", .stack, "Snapshot routes", threshold: "HTTP 200",
-                command: "curl -fsS \(settings.baseURL(of: .qdrant))/collections"
+                command: "\(settings.eachCollection) \(settings.storeCurl)/collections/$c/snapshots; done", asksService: true
             ) { context in
-                let collections = try await context.clients.vectors.collections()
-                guard let first = collections.first else { return .skip("there is no collection yet") }
-                let answer: JSONValue = try await context.clients.client(.qdrant).send(.GET, "/collections/\(first)/snapshots")
-                return Finding(.pass, value: "\(answer["result"]?.arrayValue?.count ?? 0) snapshots of \(first)", evidence: text(answer))
+                let store = context.clients.vectors
+                guard let first = try await store.collections().first else { return .skip("there is no collection yet") }
+                let names = try await store.snapshots(of: first).map(\.name)
+                return Finding(.pass, value: "\(names.count) snapshots of \(first)", evidence: names.joined(separator: "\n"))
             },
             Check(
                 "F12", .stack, "GPU memory", threshold: "< 90 %",

@@ -38,7 +38,8 @@ public struct SuiteClients: Sendable {
         let elsewhere = settings[SettingKeys.qdrantURL]
         guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: timeout, retry: retry)) }
         let key = settings[SettingKeys.qdrantAPIKey]
-        return VectorStoreClient(
-            ServiceClient(name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: timeout, retry: retry, http: http))
+        let client = ServiceClient(
+            name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: timeout, retry: retry, http: http)
+        return VectorStoreClient(client, key: key.isEmpty ? nil : key)
     }
 }

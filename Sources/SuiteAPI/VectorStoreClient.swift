@@ -1,12 +1,26 @@
+import AsyncHTTPClient
 import Foundation
 import NIOHTTP1
 import ServiceKit
 
 /// Speaks to a Qdrant: this suite's own or one elsewhere (`QDRANT_URL`).
 public struct VectorStoreClient: Sendable {
-    private let client: ServiceClient
+    /// A snapshot as the store describes it.
+    public struct Snapshot: Decodable, Sendable {
+        public let name: String
+        public let size: Int
+        /// SHA-256 of its bytes in hexadecimal digits; old Qdrants do not tell it.
+        public let checksum: String?
+    }
 
-    public init(_ client: ServiceClient) { self.client = client }
+    private let client: ServiceClient
+    private let key: String?
+
+    /// - Parameter key: what the store itself needs to fetch from its own address, where it asks for a key.
+    public init(_ client: ServiceClient, key: String? = nil) {
+        self.client = client
+        self.key = key
+    }
 
     /// Size of a collection's vectors and its number of points; `nil` when there is no such collection.
     public func collection(_ name: String) async throws -> (size: Int, points: Int)? {
@@ -91,13 +105,42 @@ public struct VectorStoreClient: Sendable {
         return answer.result.points
     }
 
-    /// Makes a snapshot and gives its name.
-    public func snapshot(_ collection: String) async throws -> String {
-        let answer: JSONValue = try await client.send(.POST, "/collections/\(Self.escaped(collection))/snapshots?wait=true")
-        guard let name = answer["result"]?["name"]?.stringValue else {
-            throw UpstreamError(service: client.name, status: 200, message: "no name came for the snapshot of \(collection)")
-        }
-        return name
+    /// The snapshots of a collection.
+    public func snapshots(of collection: String) async throws -> [Snapshot] {
+        let answer: SnapshotAnswer<[Snapshot]> = try await client.send(.GET, Self.snapshotPath(of: collection))
+        return answer.result
+    }
+
+    /// Makes a snapshot. It is asked for once only: a second attempt would leave two.
+    public func createSnapshot(of collection: String) async throws -> Snapshot {
+        let answer: SnapshotAnswer<Snapshot> = try await client.with(timeout: .seconds(300), retry: .never)
+            .send(.POST, Self.snapshotPath(of: collection) + "?wait=true")
+        return answer.result
+    }
+
+    /// A snapshot's bytes, as they come: a snapshot may be larger than memory.
+    public func downloadSnapshot(_ name: String, of collection: String) async throws -> HTTPClientResponse.Body {
+        try await client.stream(.GET, Self.snapshotPath(of: collection, name)).body
+    }
+
+    public func deleteSnapshot(_ name: String, of collection: String) async throws {
+        let _: JSONValue = try await client.send(.DELETE, Self.snapshotPath(of: collection, name) + "?wait=true")
+    }
+
+    /// Makes a collection, or replaces it, from a snapshot that the store holds of another.
+    public func recover(_ copy: String, fromSnapshot name: String, of collection: String, checksum: String) async throws {
+        var body: [String: JSONValue] = [
+            "location": .string(client.baseURL + Self.snapshotPath(of: collection, name)), "checksum": .string(checksum),
+        ]
+        if let key { body["api_key"] = .string(key) }
+        let _: JSONValue = try await client.with(timeout: .seconds(300))
+            .send(.PUT, Self.snapshotPath(of: copy, "recover") + "?wait=true", body: JSONValue.object(body))
+    }
+
+    private struct SnapshotAnswer<Result: Decodable & Sendable>: Decodable, Sendable { let result: Result }
+
+    private static func snapshotPath(of collection: String, _ name: String? = nil) -> String {
+        "/collections/\(escaped(collection))/snapshots" + (name.map { "/" + escaped($0) } ?? "")
     }
 
     private static func escaped(_ name: String) -> String {
