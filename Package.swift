@@ -17,6 +17,8 @@ let hummingbird = product("Hummingbird", "hummingbird")
 let hummingbirdTesting = product("HummingbirdTesting", "hummingbird")
 let httpTypes = product("HTTPTypes", "swift-http-types")
 let nioCore = product("NIOCore", "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
 let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let grdb = product("GRDB", "GRDB.swift")
@@ -73,19 +75,23 @@ let package = Package(
         module(
             "Operations",
             [
-                "Suite", "ServiceKit", "SuiteAPI", "Inference", "Supervision", asyncHTTPClient, crypto, nioCore, subprocess, systemPackage,
-                product("NIOPosix", "swift-nio"),
+                "Suite", "ServiceKit", "SuiteAPI", "Inference", "Supervision", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix,
+                subprocess, systemPackage,
             ]),
         // 5
         module(
             "Supervision",
-            ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, subprocess, systemPackage, product("NIOPosix", "swift-nio")]),
+            ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
-        module("Gateway", service + [asyncHTTPClient]),
-        module("Embedding", service + ["Inference", asyncHTTPClient]),
+        module("Gateway", service + [asyncHTTPClient, nioHTTP1]),
+        module("Embedding", service + ["Inference", asyncHTTPClient, nioHTTP1]),
         // 4
         module(
-            "Inference", service + [asyncHTTPClient, crypto, subprocess, systemPackage],
+            "Inference",
+            service + [
+                asyncHTTPClient, crypto, nioHTTP1, nioPosix, subprocess, systemPackage,
+                product("NIOFoundationEssentialsCompat", "swift-nio"),
+            ],
             resources: [
                 .embedInCode("Resources/llama_server.py"), .embedInCode("Resources/e5_to_gguf.py"),
                 .embedInCode("Resources/conversion-requirements.txt"),
@@ -93,14 +99,14 @@ let package = Package(
         module("Vectors", service + ["CHnsw", crypto, grdb, systemPackage]),
         module("Security", ["Suite", "ServiceKit", crypto, systemPackage]),
         // 3
-        module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, product("NIOHTTP1", "swift-nio")]),
+        module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, nioHTTP1]),
         // 2
         module(
             "ServiceKit",
             [
                 "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
-                product("NIOPosix", "swift-nio"), product("NIOHTTP1", "swift-nio"), product("NIOFoundationCompat", "swift-nio"),
+                nioPosix, nioHTTP1, product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),
             ]),
         // 1
@@ -111,18 +117,18 @@ let package = Package(
         // What tests share: a running service, scratch folders, settings.
         .target(
             name: "TestSupport",
-            dependencies: service + [hummingbirdTesting, systemPackage, asyncHTTPClient, product("NIOHTTP1", "swift-nio")],
+            dependencies: service + [hummingbirdTesting, systemPackage, asyncHTTPClient, nioHTTP1],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("HouseTests", []),
         tests("SuiteTests", []),
-        tests("ServiceKitTests", [asyncHTTPClient]),
+        tests("ServiceKitTests", [asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("SuiteAPITests", []),
         tests("SecurityTests", ["Security"]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),
-        tests("GatewayTests", ["Gateway", asyncHTTPClient]),
+        tests("GatewayTests", ["Gateway", asyncHTTPClient, nioHTTP1]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
         tests("OperationsTests", ["Operations"]),

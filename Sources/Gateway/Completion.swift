@@ -11,26 +11,33 @@ import ServiceKit
 struct Completion: Sendable {
     let table: RouteTable
     let relay: Relay
+    let limits: Limits
+
     /// How long an upstream may take until its first byte.
-    let headLimit: Duration
+    struct Limits: Sendable {
+        /// Of an answer that is streamed: the first word is soon there, or something is wrong.
+        let streamed: Duration
+        /// Of one that comes whole: its first byte comes after its last word.
+        let whole: Duration
+    }
 
     /// Tries the upstreams in order. Once an answer has begun it is passed on as it comes, and nothing is tried again.
     ///
     /// - Throws: 400 for a bad body, 404 for an unknown model, 503 with `Retry-After` when no upstream answers.
     func answer(_ request: Request, _ context: CallContext, path: String) async throws -> Response {
         let body = try CompletionBody(try await request.bytes(context), path: path)
-        let (head, upstream) = try await request.whileClientStays { try await begin(body, path, context) }
-        return relay.answer(head, for: request) { Self.brokenStream($0, upstream: upstream) }
+        let (answer, upstream) = try await request.whileClientStays { try await begin(body, path, context) }
+        return relay.response(answer) { Self.brokenStream($0, upstream: upstream) }
     }
 
-    /// The head of the first answer, and who gives it.
-    private func begin(_ body: CompletionBody, _ path: String, _ context: CallContext) async throws -> (HTTPClientResponse, Upstream) {
+    /// The first answer that begins, and who gives it.
+    private func begin(_ body: CompletionBody, _ path: String, _ context: CallContext) async throws -> (Relay.Answer, Upstream) {
         var causes: [String] = []
         for (number, upstream) in try await candidates(for: body.model).enumerated() {
             do {
-                let head = try await ask(upstream, path, body.bytes)
+                let answer = try await ask(upstream, path, body)
                 if number > 0 { Counter(label: "gateway_failovers_total", dimensions: [("upstream", upstream.name)]).increment() }
-                return (head, upstream)
+                return (answer, upstream)
             } catch let error as UpstreamError {
                 table.recordFailure(upstream)
                 count(upstream, "failed")
@@ -52,27 +59,18 @@ struct Completion: Sendable {
         }
     }
 
-    /// The head of an upstream's answer, when it is one for the client: a success, or the client's own mistake.
-    private func ask(_ upstream: Upstream, _ path: String, _ body: ByteBuffer) async throws -> HTTPClientResponse {
-        var call = HTTPClientRequest(url: upstream.baseURL + path)
-        call.method = .POST
-        call.headers = ["content-type": "application/json"]
-        if let key = upstream.key { call.headers.add(name: "authorization", value: "Bearer \(key)") }
-        if let scope = RequestScope.current {
-            call.headers.add(name: "X-Request-ID", value: scope.requestID)
-            call.headers.add(name: "traceparent", value: scope.trace.child.description)
-        }
-        call.body = .bytes(body)
-        let head = try await relay.begin(call, headLimit: headLimit)
-        let status = Int(head.status.code)
+    /// An upstream's answer, when it is one for the client: a success, or the client's own mistake.
+    private func ask(_ upstream: Upstream, _ path: String, _ body: CompletionBody) async throws -> Relay.Answer {
+        let answer = try await relay.begin(
+            upstream.call(path, body: body.bytes), headLimit: body.isStreamed ? limits.streamed : limits.whole)
+        let status = Int(answer.head.status.code)
         guard status < 500, status != 408, status != 401 else {
-            let told = try? await head.body.collect(upTo: 1 << 16)
-            relay.abandon()
+            let told = try? await answer.head.body.collect(upTo: 1 << 16)
             throw UpstreamError(service: upstream.name, status: status, message: told.map { String(String(buffer: $0).prefix(300)) } ?? "")
         }
         table.recordSuccess(upstream)
         count(upstream, "answered")
-        return head
+        return answer
     }
 
     private func count(_ upstream: Upstream, _ outcome: String) {
@@ -90,6 +88,8 @@ struct Completion: Sendable {
 /// A request body, checked as far as the gateway must understand it.
 struct CompletionBody: Sendable {
     let model: String
+    /// Whether the answer is to come as it is written.
+    let isStreamed: Bool
     let bytes: ByteBuffer
 
     /// - Throws: 400 naming what is wrong.
@@ -121,6 +121,7 @@ struct CompletionBody: Sendable {
             throw ServiceError.badRequest("“stream” must be true or false.", parameter: "stream")
         }
         self.model = model
+        isStreamed = members["stream"]?.boolValue == true
         self.bytes = bytes
     }
 }

@@ -38,17 +38,16 @@ struct GatewayRoutes {
 
     private func embeddings(_ request: Request, _ context: CallContext) async throws -> Response {
         let upstream = service.embedding
-        var call = HTTPClientRequest(url: upstream.baseURL + "/v1/embeddings")
-        call.method = .POST
-        call.headers = ["content-type": "application/json"]
-        if let key = upstream.key { call.headers.add(name: "authorization", value: "Bearer \(key)") }
-        call.body = .bytes(try await request.bytes(context))
-        let prepared = call
-        let head = try await request.whileClientStays { try await service.relay.begin(prepared, headLimit: .seconds(120)) }
-        guard head.status.code >= 400 else { return service.relay.answer(head, for: request) }
+        let call = upstream.call("/v1/embeddings", body: try await request.bytes(context))
+        let answer = try await request.whileClientStays { try await service.relay.begin(call, headLimit: .seconds(120)) }
+        let head = answer.head
+        guard head.status.code >= 400 else { return service.relay.response(answer) }
         // The embedding service tells of errors in the suite's own shape; here they take OpenAI's.
-        defer { service.relay.abandon() }
         let told = try? JSONDecoder().decode(JSONValue.self, from: Data((try await head.body.collect(upTo: 1 << 16)).readableBytesView))
+        // A key that is refused is the gateway's own: no fault of the client, and nothing that the client could mend.
+        guard head.status.code != 401, head.status.code != 403 else {
+            throw UpstreamError(service: upstream.name, status: Int(head.status.code), message: told?["detail"]?.stringValue ?? "")
+        }
         // OpenAI's clients know 400 for what FastAPI's know as 422.
         let status = head.status.code == 422 ? 400 : Int(head.status.code)
         throw ServiceError(

@@ -20,13 +20,16 @@ public struct GatewayService: SuiteService {
         let code = upstream(.inferenceCode)
         self.init(
             aliases: [(settings[SettingKeys.chatAlias], [chat, code]), (settings[SettingKeys.codeAlias], [code, chat])],
-            embedding: upstream(.embedding), headLimit: .seconds(settings[SettingKeys.llmRequestTimeout]))
+            embedding: upstream(.embedding), settings: settings)
     }
 
-    init(aliases: [(name: String, upstreams: [Upstream])], embedding: Upstream, headLimit: Duration) {
+    init(aliases: [(name: String, upstreams: [Upstream])], embedding: Upstream, settings: Settings) {
         table = RouteTable(aliases: aliases)
-        relay = Relay(name: id.rawValue)
-        completion = Completion(table: table, relay: relay, headLimit: headLimit)
+        relay = Relay(name: id.rawValue, http: .relaying(settings))
+        completion = Completion(
+            table: table, relay: relay,
+            limits: .init(
+                streamed: .seconds(settings[SettingKeys.llmRequestTimeout]), whole: .seconds(settings[SettingKeys.requestTimeout])))
         self.embedding = embedding
     }
 

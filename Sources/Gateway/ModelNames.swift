@@ -11,19 +11,22 @@ struct ModelNames: Sendable {
     /// - Returns: the names, each once.
     @discardableResult
     func learn() async -> Set<String> {
-        await withTaskGroup(of: (Upstream, [String]).self) { group in
+        await withTaskGroup(of: (Upstream, [String]?).self) { group in
             for upstream in table.upstreams {
                 group.addTask {
                     let client = ServiceClient(name: upstream.name, baseURL: upstream.baseURL, key: upstream.key, timeout: .seconds(2))
                     let list: ModelList? = try? await client.send(.GET, "/v1/models")
-                    return (upstream, list?.data.map(\.id) ?? [])
+                    return (upstream, list?.data.map(\.id))
                 }
             }
-            var names: [Upstream: [String]] = [:]
-            for await (upstream, own) in group { names[upstream] = own }
-            // In the order of the table: of two upstreams with one name the first serves it.
-            for upstream in table.upstreams { table.learn(names[upstream] ?? [], of: upstream) }
-            return Set(names.values.joined())
+            var names: Set<String> = []
+            // One that does not answer has said nothing: it keeps the names it had.
+            for await (upstream, told) in group {
+                guard let told else { continue }
+                table.learn(told, of: upstream)
+                names.formUnion(told)
+            }
+            return names
         }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 final class RouteTable: Sendable {
     private struct State {
         var breakers: [Upstream: Breaker] = [:]
-        var realNames: [String: Upstream] = [:]
+        var realNames: [String: [Upstream]] = [:]
         var nextLesson: ContinuousClock.Instant?
     }
 
@@ -36,8 +36,8 @@ final class RouteTable: Sendable {
             let listed: [Upstream]
             if let alias = aliases.first(where: { $0.name == model }) {
                 listed = alias.upstreams
-            } else if let upstream = state.realNames[model] {
-                listed = [upstream]
+            } else if let upstreams = state.realNames[model] {
+                listed = upstreams
             } else {
                 throw ServiceError.notFound(
                     "The model “\(model.prefix(100))” does not exist here. GET /v1/models lists what does.", code: "model_not_found")
@@ -64,8 +64,16 @@ final class RouteTable: Sendable {
         }
     }
 
-    /// Remembers the names that an upstream itself gives its models, so that they can be asked for too.
+    /// Remembers the names that an upstream itself gives its models, so that they can be asked for too, in place of those it gave before.
     func learn(_ models: [String], of upstream: Upstream) {
-        state.withLock { state in for model in models where state.realNames[model] == nil { state.realNames[model] = upstream } }
+        let order = upstreams
+        state.withLock { state in
+            for name in Set(state.realNames.keys).union(models) {
+                var known = Set(state.realNames[name] ?? [])
+                if models.contains(name) { known.insert(upstream) } else { known.remove(upstream) }
+                // In the order of the table: of several that serve a name the first is asked first.
+                state.realNames[name] = known.isEmpty ? nil : order.filter(known.contains)
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ struct InferenceRoutes {
             upstream.method = .POST
             upstream.headers = ["content-type": "application/json", "authorization": "Bearer \(endpoint.key)"]
             upstream.body = .bytes(ByteBuffer(data: body))
-            return try await Relay(name: service.id.rawValue).pass(upstream, for: request, headLimit: .seconds(3_600))
+            return try await service.relay.pass(upstream, for: request, headLimit: .seconds(3_600))
         }
     }
 }

@@ -11,6 +11,7 @@ public struct InferenceService: SuiteService {
     public let errorShape = ErrorShape.openAI
     let engine: EngineProcess
     let model: ModelFile
+    let relay: Relay
     private let engineFacts: Engine
     private let configuration: EngineConfiguration
 
@@ -27,14 +28,16 @@ public struct InferenceService: SuiteService {
         for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }
         let configuration = EngineConfiguration.chat(model.path, share: try plan.share(role), settings: settings)
         self.init(
-            id, model: model, engine: found, configuration: configuration,
+            id, settings: settings, model: model, engine: found, configuration: configuration,
             process: EngineProcess(
                 name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger))
     }
 
-    init(_ id: ServiceID, model: ModelFile, engine: Engine, configuration: EngineConfiguration, process: EngineProcess) {
+    init(_ id: ServiceID, settings: Settings, model: ModelFile, engine: Engine, configuration: EngineConfiguration, process: EngineProcess)
+    {
         self.id = id
         self.model = model
+        relay = Relay(name: id.rawValue, http: .relaying(settings))
         engineFacts = engine
         self.configuration = configuration
         self.engine = process

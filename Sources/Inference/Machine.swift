@@ -74,9 +74,12 @@ public struct Machine: Sendable, Encodable {
             // Metal shares the machine's memory; some two thirds of it may be the GPU's.
             return [ProcessInfo.processInfo.physicalMemory / 3 * 2]
         #else
-            let result = try? await Subprocess.run(
-                .name("nvidia-smi"), arguments: ["--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-                output: .string(limit: 1 << 16))
+            // A driver in trouble keeps it waiting for good.
+            let result = try? await withDeadline(.seconds(10)) {
+                try await Subprocess.run(
+                    .name("nvidia-smi"), arguments: ["--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+                    output: .string(limit: 1 << 16))
+            }
             guard let result, result.terminationStatus.isSuccess else { return [] }
             return gpuMemory(told: result.standardOutput)
         #endif

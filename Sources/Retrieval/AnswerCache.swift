@@ -19,7 +19,8 @@ struct AnswerCache: Sendable {
                 SettingKeys.ragLLMMaxTokens, SettingKeys.ragLLMTemperature,
             ]
             hash = AnalyticsDatabase.hash(
-                [text, collection, String(version), String(limit)] + parameters.map { settings.resolved($0).text })
+                [text, collection, String(version), String(limit), String(AnswerPrompt.recipe)]
+                    + parameters.map { settings.resolved($0).text })
         }
     }
 
@@ -43,15 +44,21 @@ struct AnswerCache: Sendable {
     func answer(for key: Key) async throws -> QueryResponse? {
         guard lifetime > .zero else { return nil }
         let moment = now()
-        let kept = try await database.pool.write { db -> Data? in
-            try db.execute(
-                sql:
-                    "UPDATE query_cache SET accessed_count = accessed_count + 1, last_accessed = ? WHERE query_hash = ? AND expires_at > ?",
-                arguments: [moment, key.hash, moment])
-            guard db.changesCount > 0 else { return nil }
-            return try Data.fetchOne(db, sql: "SELECT response FROM query_cache WHERE query_hash = ?", arguments: [key.hash])
+        let kept = try await database.pool.read { db in
+            try Data.fetchOne(
+                db, sql: "SELECT response FROM query_cache WHERE query_hash = ? AND expires_at > ?", arguments: [key.hash, moment])
         }
         return kept.flatMap { try? JSONDecoder().decode(QueryResponse.self, from: $0) }
+    }
+
+    /// Counts that a kept answer was given again.
+    func countUse(of key: Key) async throws {
+        let moment = now()
+        try await database.pool.write { db in
+            try db.execute(
+                sql: "UPDATE query_cache SET accessed_count = accessed_count + 1, last_accessed = ? WHERE query_hash = ?",
+                arguments: [moment, key.hash])
+        }
     }
 
     /// Keeps an answer. That there is none is not kept: the next document may hold it.

@@ -9,6 +9,9 @@ import SuiteAPI
 /// well, such a model cited and did not answer; asked first of all to say when there is no answer, it said so of every other question.
 /// ``Citations`` names the source where the model does not.
 struct AnswerPrompt: Sendable {
+    /// Changes with the words below; answers to other words are not given again.
+    static let recipe = 2
+
     let question: String
     let language: Language
     let sources: [Source]
@@ -31,6 +34,18 @@ struct AnswerPrompt: Sendable {
         return ChatRequest(
             model: model, messages: [.init(role: "system", content: system), .init(role: "user", content: user)],
             maxTokens: settings[SettingKeys.ragLLMMaxTokens], temperature: settings[SettingKeys.ragLLMTemperature])
+    }
+
+    /// What is held against an answer, for the model to answer better; `nil` for nothing.
+    func objection(to answer: String) -> String? {
+        if !language.isSpoken(in: answer) {
+            return language == .korean ? "방금 답을 한국어 문장으로 다시 쓰세요." : "Write that answer again, in English."
+        }
+        guard !Grounding.inventedNumbers(in: answer, to: question, sources: sources).isEmpty else { return nil }
+        return switch language {
+        case .korean: "그 숫자는 문서에 없습니다. 문서에 적힌 대로 다시 답하세요."
+        case .english: "That number is not in the documents. Answer again with what they say."
+        }
     }
 
     /// The question as a sentence. To a few words set beside one another a small model answers with the words.

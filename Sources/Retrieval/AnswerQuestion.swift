@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Logging
 import ServiceKit
 import Suite
@@ -34,7 +35,10 @@ struct AnswerQuestion: Sendable {
     /// Answers a question: as before where nothing has changed since, from the documents otherwise.
     ///
     /// - Parameter event: told of the sources, then of the answer's text as it is made.
-    func answer(_ request: QueryRequest, event: @Sendable (QueryEvent) async throws -> Void = { _ in }) async throws -> QueryResponse {
+    /// - Throws: 504 when the model does not finish within `RAG_LLM_TIMEOUT`; 503 when what is needed is away.
+    func answer(
+        _ request: QueryRequest, event: @escaping @Sendable (QueryEvent) async throws -> Void = { _ in }
+    ) async throws -> QueryResponse {
         let start = ContinuousClock.now
         let collection = request.collection ?? settings[SettingKeys.ragDefaultCollection]
         let key = AnswerCache.Key(
@@ -46,30 +50,33 @@ struct AnswerQuestion: Sendable {
             try await event(.sources(kept.sources))
             try await event(.delta(kept.answer))
             await remember(request.query, collection, kept, llmMilliseconds: nil)
+            await tolerating("a use of a kept answer could not be counted") { try await cache.countUse(of: key) }
             return kept
         }
         let (response, llmMilliseconds) = try await fresh(request, since: start, event: event)
-        do {
-            try await cache.keep(response, for: key)
-        } catch {
-            logger.error("an answer could not be kept", metadata: ["cause": "\(error)"])
-        }
+        await tolerating("an answer could not be kept") { try await cache.keep(response, for: key) }
         await remember(request.query, collection, response, llmMilliseconds: llmMilliseconds)
         return response
     }
 
-    /// A count that cannot be kept must not cost the answer.
     private func remember(_ query: String, _ collection: String, _ response: QueryResponse, llmMilliseconds: Int?) async {
-        do {
+        await tolerating("a search could not be counted") {
             try await log.record(query, in: collection, response, llmMilliseconds: llmMilliseconds)
+        }
+    }
+
+    /// What cannot be written down, such as on a full disk, is told in the log and does not cost the answer.
+    private func tolerating(_ failure: Logger.Message, _ work: () async throws -> Void) async {
+        do {
+            try await work()
         } catch {
-            logger.error("a search could not be counted", metadata: ["cause": "\(error)"])
+            logger.error(failure, metadata: ["cause": "\(error)"])
         }
     }
 
     /// An answer made anew, and the time the model took for it.
     private func fresh(
-        _ request: QueryRequest, since start: ContinuousClock.Instant, event: @Sendable (QueryEvent) async throws -> Void
+        _ request: QueryRequest, since start: ContinuousClock.Instant, event: @escaping @Sendable (QueryEvent) async throws -> Void
     ) async throws -> (QueryResponse, llmMilliseconds: Int?) {
         let language = Language(of: request.query)
         let (all, found) = try await find(request)
@@ -88,7 +95,14 @@ struct AnswerQuestion: Sendable {
         try await event(.sources(sources))
         let prompt = AnswerPrompt(question: request.query, language: language, sources: sources)
         let asked = ContinuousClock.now
-        let (text, usage) = try await generate(prompt, event: event)
+        let limit = settings[SettingKeys.ragLLMTimeout]
+        let (text, usage): (String, Usage?)
+        do {
+            (text, usage) = try await withDeadline(.seconds(limit)) { try await generate(prompt, event: event) }
+        } catch is DeadlineExceeded {
+            throw ServiceError(
+                .gatewayTimeout, code: "timeout", "The model did not finish within the \(limit) s that RAG_LLM_TIMEOUT allows.")
+        }
         let took = Int(asked.duration(to: .now).milliseconds)
         guard !text.isEmpty, !language.admitsIgnorance(text) else {
             return (response(language.noAnswer, answered: false, sources, usage), took)
@@ -96,7 +110,8 @@ struct AnswerQuestion: Sendable {
         return (response(Citations.settle(text, sources: sources), answered: true, sources, usage), took)
     }
 
-    /// The model's answer; asked once more when it is in the wrong language.
+    /// The model's answer; asked once more when it is in the wrong language or holds numbers of its own making. Asking again costs little:
+    /// the engine has all but the last lines read already.
     private func generate(_ prompt: AnswerPrompt, event: @Sendable (QueryEvent) async throws -> Void) async throws -> (String, Usage?) {
         var request = prompt.request(model: settings[SettingKeys.chatAlias], settings: settings)
         var text = ""
@@ -109,9 +124,9 @@ struct AnswerQuestion: Sendable {
                 text += part
                 if attempt == 1 { try await event(.delta(part)) }
             }
-            if prompt.language.isSpoken(in: text) { break }
+            guard let objection = prompt.objection(to: text) else { break }
             request.messages.append(.init(role: "assistant", content: text))
-            request.messages.append(.init(role: "user", content: prompt.language.askAgain))
+            request.messages.append(.init(role: "user", content: objection))
         }
         return (text, usage)
     }

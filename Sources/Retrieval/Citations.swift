@@ -21,14 +21,11 @@ enum Citations {
     /// across languages it is all that two texts can share.
     private static func nearest(to answer: String, among sources: [Source]) -> Source? {
         let own = QuestionTerms(answer).all
-        let ownNumbers = numbers(in: answer)
+        let ownNumbers = Grounding.numbers(in: answer)
         func shared(_ source: Source) -> Int {
             let content = QuestionTerms.Content(source.text)
-            return own.count(where: content.holds) + 3 * ownNumbers.intersection(numbers(in: source.text)).count
+            return own.count(where: content.holds) + 3 * ownNumbers.intersection(Grounding.numbers(in: source.text)).count
         }
         return sources.max { (shared($0), -$0.index) < (shared($1), -$1.index) }
     }
-
-    /// Numbers as they are written: 03:20, 1,146 and 0.5 are one each.
-    private static func numbers(in text: String) -> Set<String> { Set(text.matches(of: #/\d+(?:[.,:]\d+)*/#).map { String($0.0) }) }
 }

@@ -14,6 +14,7 @@ struct DocumentFolder: Sendable {
 
     private static let skipped: Set<String> = ["node_modules", "build", "dist", "target", "venv", "__pycache__"]
     private let root: FilePath
+    private let forbidden: [FilePath]
 
     /// - Throws: 404 when there is nothing, 403 for places that hold keys or the system's own files.
     init(_ path: FilePath, settings: Settings) throws {
@@ -21,12 +22,20 @@ struct DocumentFolder: Sendable {
             throw ServiceError.notFound("\(path) does not exist.", code: "path_not_found")
         }
         let real = FilePath(URL(filePath: path.string).resolvingSymlinksInPath().path(percentEncoded: false))
-        let forbidden =
+        forbidden =
             ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + [
                 settings.dataFolders.secrets, settings.dataFolders.run,
             ]
         guard !forbidden.contains(where: { real.starts(with: $0) }), !real.components.contains(".ssh") else {
             throw ServiceError(.forbidden, code: "path_forbidden", "\(path) holds no documents and is not read.")
+        }
+        let type = try FileManager.default.attributesOfItem(atPath: real.string)[.type] as? FileAttributeType
+        guard type == .typeDirectory || type == .typeRegular else {
+            throw ServiceError.invalid("\(path) is neither a file nor a folder.", parameter: "path")
+        }
+        guard type == .typeDirectory || TextExtractor.isKnown(path) else {
+            throw ServiceError.invalid(
+                "\(path) is of no kind that is read: Markdown, text, code, HTML or PDF, told by the name's ending.", parameter: "path")
         }
         root = path
     }
@@ -48,6 +57,7 @@ struct DocumentFolder: Sendable {
             let type = try FileManager.default.attributesOfItem(atPath: path.string)[.type] as? FileAttributeType
             let name = prefix.isEmpty ? entry : prefix + "/" + entry.precomposedStringWithCanonicalMapping
             if type == .typeDirectory {
+                guard !forbidden.contains(path) else { continue }
                 if !Self.skipped.contains(entry) { try walk(path, prefix: name, into: &found) }
             } else if type == .typeRegular, TextExtractor.isKnown(path) {
                 found.append(File(path: path, name: name))

@@ -98,8 +98,16 @@ struct IndexDatabase: Sendable {
         try await pool.read { db in
             let rows = try Row.fetchAll(
                 db, sql: "SELECT path, hash FROM documents WHERE collection = ? AND (path = ? OR substr(path, 1, ?) = ?)",
-                arguments: [collection, root, root.count + 1, root + "/"])
+                arguments: [collection, root, root.unicodeScalars.count + 1, root + "/"])
             return Dictionary(rows.map { ($0["path"], $0["hash"]) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// Every passage of a collection, by id, with the path of its document.
+    func passagePaths(_ collection: String) async throws -> [String: String] {
+        try await pool.read { db in
+            let rows = try Row.fetchAll(db, sql: "SELECT id, path FROM passages WHERE collection = ?", arguments: [collection])
+            return Dictionary(rows.map { ($0["id"], $0["path"]) }, uniquingKeysWith: { first, _ in first })
         }
     }
 
@@ -197,17 +205,20 @@ struct IndexDatabase: Sendable {
         try await pool.read { db in
             try Int.fetchOne(
                 db, sql: "SELECT count(*) FROM passages WHERE collection = ? AND (path = ? OR substr(path, 1, ?) = ?)",
-                arguments: [collection, root, root.count + 1, root + "/"]) ?? 0
+                arguments: [collection, root, root.unicodeScalars.count + 1, root + "/"]) ?? 0
         }
     }
 
-    func removeCollection(_ name: String) async throws {
+    /// - Returns: whether there was anything of it.
+    func removeCollection(_ name: String) async throws -> Bool {
         try await pool.write { db in
             try db.execute(
                 sql: "DELETE FROM passage_words WHERE rowid IN (SELECT rowid FROM passages WHERE collection = ?)", arguments: [name])
             try db.execute(sql: "DELETE FROM passages WHERE collection = ?", arguments: [name])
             try db.execute(sql: "DELETE FROM documents WHERE collection = ?", arguments: [name])
+            guard db.changesCount > 0 else { return false }
             try Self.countChange(db, name)
+            return true
         }
     }
 }

@@ -8,7 +8,8 @@ import SystemPackage
 
 /// Reads documents in: only what is new or changed is embedded, and what is gone is removed.
 ///
-/// Vectors are written before the passages that name them, and removed after: whatever moment a crash picks, the next run mends it.
+/// Vectors are written before the passages that name them, and removed after. Whatever moment a crash picks, or whoever empties the vector
+/// store, the next run finds that the two do not agree, and mends it.
 actor IndexDocuments {
     private let database: IndexDatabase
     private let embedding: EmbeddingClient
@@ -16,6 +17,8 @@ actor IndexDocuments {
     private let vectors: VectorStoreClient
     private let settings: Settings
     private let logger: Logger
+    /// Collections that are being read into: one run of each at a time, since two would take one another's vectors for leftovers.
+    private var busy: Set<String> = []
 
     init(database: IndexDatabase, centred: CentredEmbedding, clients: SuiteClients, settings: Settings, logger: Logger) {
         self.database = database
@@ -32,17 +35,21 @@ actor IndexDocuments {
     ///   model; 503 when the embedding service or the vector store is away.
     func run(_ path: FilePath, into collection: String) async throws -> IndexResponse {
         let start = ContinuousClock.now
-        let files = try DocumentFolder(path, settings: settings).files()
+        while busy.contains(collection) { try await Task.sleep(for: .milliseconds(50)) }
+        busy.insert(collection)
+        defer { busy.remove(collection) }
+        let files = try await offPool { [settings] in try DocumentFolder(path, settings: settings).files() }
         let known = try await database.hashes(collection, below: path.string)
+        let lost = try await reconcile(collection)
         var failed: [IndexResponse.Failure] = []
         var indexed = 0
         var unchanged = 0
         for file in files {
             try Task.checkCancellation()
             do {
-                let data = try Data(contentsOf: URL(filePath: file.path.string))
+                let data = try await Self.read(file)
                 let hash = contentHash(data)
-                if known[file.path.string] == hash {
+                if known[file.path.string] == hash, !lost.contains(file.path.string) {
                     unchanged += 1
                     continue
                 }
@@ -52,6 +59,9 @@ actor IndexDocuments {
                 failed.append(.init(file: file.name, reason: "\(error)"))
             } catch let error as CocoaError {
                 failed.append(.init(file: file.name, reason: error.localizedDescription))
+            } catch let error as UpstreamError where error.status == 413 || error.status == 422 {
+                // One document that the embedding service cannot take must not keep the others out.
+                failed.append(.init(file: file.name, reason: "\(error)"))
             }
         }
         let gone = Set(known.keys).subtracting(files.map(\.path.string))
@@ -65,6 +75,32 @@ actor IndexDocuments {
             indexed: indexed,
             unchanged: unchanged, removed: gone.count, failed: failed, seconds: (start.duration(to: .now).seconds * 1_000).rounded() / 1_000
         )
+    }
+
+    /// Compares the vector store with what is known of it: vectors that no passage names are removed.
+    ///
+    /// - Returns: the documents that lack vectors, and must be read in again whatever their hashes say.
+    private func reconcile(_ collection: String) async throws -> Set<String> {
+        let own = try await database.passagePaths(collection)
+        guard let there = try await vectors.collection(collection) else { return Set(own.values) }
+        guard there.points != own.count else { return [] }
+        let stored = Set(try await vectors.ids(in: collection).map(\.description))
+        // Only what bears the mark of an id made here (version 8): somebody else's points in the same collection are his.
+        let orphans = stored.subtracting(own.keys).filter { $0.count == 36 && $0.dropFirst(14).first == "8" }
+        if !orphans.isEmpty {
+            logger.notice("removing vectors of no passage", metadata: ["collection": "\(collection)", "count": "\(orphans.count)"])
+            try await vectors.delete(orphans.map(PointID.uuid), from: collection)
+        }
+        return Set(own.filter { !stored.contains($0.key) }.values)
+    }
+
+    /// - Throws: ``Unreadable`` for a file that is too large, before a byte of it is read.
+    private static func read(_ file: DocumentFolder.File) async throws -> Data {
+        try await offPool {
+            let size = (try FileManager.default.attributesOfItem(atPath: file.path.string)[.size] as? NSNumber)?.intValue ?? 0
+            guard size <= TextExtractor.sizeLimit else { throw Unreadable.tooLarge(size) }
+            return try Data(contentsOf: URL(filePath: file.path.string))
+        }
     }
 
     /// What a document is recognised by: its bytes, and all that decides what is made of them. Another model or other passages make
@@ -81,20 +117,24 @@ actor IndexDocuments {
     private func index(_ file: DocumentFolder.File, _ data: Data, hash: String, _ collection: String) async throws {
         let text = try await TextExtractor().text(of: file.path, data: data)
         let limit = try await embedding.tokenCounts([]).limit
-        let count: @Sendable ([String]) async throws -> [Int] = { [embedding, settings] texts in
-            try await embedding.tokenCounts(
-                texts, atMost: min(512, settings[SettingKeys.embeddingMaxTexts]), of: settings[SettingKeys.embeddingMaxChars])
+        let length = min(settings[SettingKeys.ragChunkSize], max(1, limit - PassageText.reserve))
+        let characters = settings[SettingKeys.embeddingMaxChars]
+        let batch = min(64, settings[SettingKeys.embeddingMaxTexts])
+        let count: @Sendable ([String]) async throws -> [Int] = { [embedding] texts in
+            // A passage is bound in tokens and in characters: what has few tokens and many characters, such as a table set with blanks,
+            // counts by these. A quarter is left to the file's name and the headings.
+            let tokens = try await embedding.tokenCounts(texts, atMost: batch, of: characters)
+            return zip(texts, tokens).map { text, tokens in max(tokens, (text.count + 1) * length / max(1, characters * 3 / 4)) }
         }
         let splitter = Splitter(
-            limit: min(settings[SettingKeys.ragChunkSize], max(1, limit - PassageText.reserve)),
-            overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4), count: count)
+            limit: length, overlap: min(settings[SettingKeys.ragChunkOverlap], limit / 4), count: count)
         let passages = try await splitter.split(text)
         let new = passages.enumerated().map { number, passage in
             IndexDatabase.New(id: Self.id(collection, file.path.string, number, passage.text), passage: passage)
         }
         let old = try await database.passageIDs(collection, path: file.path.string)
-        for start in stride(from: 0, to: new.count, by: 64) {
-            let part = Array(new[start..<min(start + 64, new.count)])
+        for start in stride(from: 0, to: new.count, by: batch) {
+            let part = Array(new[start..<min(start + batch, new.count)])
             let texts = try await PassageText.of(part.map(\.passage), in: file.name, count: count)
             let embedded = try await centred.vectors(texts, in: part.map { Language(of: $0.passage.text) }, for: .passage)
             if start == 0 { try await ensure(collection, dimension: embedded[0].count) }

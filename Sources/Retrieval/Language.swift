@@ -26,14 +26,6 @@ enum Language: String, Sendable, CaseIterable {
         }
     }
 
-    /// What is said to a model that answered in the other language.
-    var askAgain: String {
-        switch self {
-        case .korean: "방금 답을 한국어 문장으로 다시 쓰세요."
-        case .english: "Write that answer again, in English."
-        }
-    }
-
     /// Signs that the model itself found no answer.
     func admitsIgnorance(_ text: String) -> Bool {
         let signs = [

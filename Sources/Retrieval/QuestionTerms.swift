@@ -31,11 +31,12 @@ struct QuestionTerms: Sendable {
         let content = Content(question)
         let words = content.words.filter { !Self.common.contains($0) }.map { Term(text: $0, isPair: false) }
         let pairs = content.pairs.filter { !Self.commonPairs.contains($0) }.map { Term(text: $0, isPair: true) }
-        all = (words + pairs).sorted { ($0.isPair ? 1 : 0, $0.text) < ($1.isPair ? 1 : 0, $1.text) }
+        // A question of more terms than this is a text; each costs a look into the index.
+        all = Array((words + pairs).sorted { ($0.isPair ? 1 : 0, $0.text) < ($1.isPair ? 1 : 0, $1.text) }.prefix(64))
     }
 
     /// One FTS5 expression that finds what holds any of the terms; `nil` when nothing is left to search for.
-    var expression: String? { all.isEmpty ? nil : all.prefix(64).map(\.expression).joined(separator: " OR ") }
+    var expression: String? { all.isEmpty ? nil : all.map(\.expression).joined(separator: " OR ") }
 
     /// The words and pairs of a text.
     struct Content {

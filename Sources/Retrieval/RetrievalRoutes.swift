@@ -38,9 +38,13 @@ struct RetrievalRoutes {
                 return .json(["collections": .array(found)] as JSONValue)
             },
             Route(.delete, "/collections/{collection}", "Forgets a collection.", access: .role(.developer)) { _, context in
-                let name = try context.parameters.require("collection")
-                try await service.clients.vectors.deleteCollection(name)
-                try await service.database.removeCollection(name)
+                let raw = try context.parameters.require("collection")
+                let name = raw.removingPercentEncoding ?? raw
+                // First what names the vectors: without it they are leftovers, which the next run removes.
+                let wasKnown = try await service.database.removeCollection(name)
+                guard try await service.clients.vectors.deleteCollection(name) || wasKnown else {
+                    throw ServiceError.notFound("There is no collection “\(name)”.", code: "collection_not_found")
+                }
                 return .json(["deleted": .string(name)] as JSONValue)
             },
             Route(.post, "/prewarm", "Embeds one text, so that the next question is fast.") { _, _ in

@@ -39,13 +39,19 @@ public struct RetrievalService: SuiteService {
     public var routes: [Route] { RetrievalRoutes(service: self).all + AnalyticsRoutes(service: self).all }
 
     public func health() async -> Health {
-        let needed: [(name: String, service: ServiceID)] = [("qdrant", .qdrant), ("embedding", .embedding), ("api_gateway", .gateway)]
+        let embedding = clients.client(.embedding, timeout: .seconds(2))
+        let gateway = clients.client(.gateway, timeout: .seconds(2))
+        let store = clients.vectors(timeout: .seconds(2), retry: .never)
+        let needed: [(name: String, ask: @Sendable () async throws -> Void)] = [
+            // A Qdrant elsewhere has no /health; that it tells its collections is what is needed of either.
+            ("qdrant", { _ = try await store.collections() }), ("embedding", { _ = try await embedding.bytes(.GET, "/health") }),
+            ("api_gateway", { _ = try await gateway.bytes(.GET, "/health") }),
+        ]
         let found = await withTaskGroup(of: (String, Health.Dependency).self) { group in
-            for (name, service) in needed {
-                let client = clients.client(service, timeout: .seconds(2))
+            for (name, ask) in needed {
                 group.addTask {
                     do {
-                        _ = try await client.bytes(.GET, "/health")
+                        try await ask()
                         return (name, Health.Dependency())
                     } catch {
                         return (name, Health.Dependency(error: String("\(error)".prefix(100))))

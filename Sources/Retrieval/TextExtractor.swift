@@ -6,6 +6,10 @@ import SystemPackage
 /// A file whose text cannot be had, and why.
 struct Unreadable: Error, CustomStringConvertible {
     let description: String
+
+    static func tooLarge(_ size: Int) -> Unreadable {
+        Unreadable(description: "it has \(size) bytes; \(TextExtractor.sizeLimit) are read at the most")
+    }
 }
 
 /// Gets the text out of a file, by its kind.
@@ -30,9 +34,7 @@ struct TextExtractor: Sendable {
     ///
     /// - Throws: ``Unreadable`` saying why.
     func text(of path: FilePath, data: Data) async throws -> String {
-        guard data.count <= Self.sizeLimit else {
-            throw Unreadable(description: "it has \(data.count) bytes; \(Self.sizeLimit) are read at the most")
-        }
+        guard data.count <= Self.sizeLimit else { throw Unreadable.tooLarge(data.count) }
         let ending = path.extension?.lowercased() ?? ""
         let text =
             if ending == "pdf" { try await pdf(path) } else if Self.html.contains(ending) { HTMLText.text(of: try decode(data)) } else {

@@ -6,18 +6,25 @@ import Foundation
 /// inside, and order matters to a model: it reads the tools it is given, and writes what a schema asks for, in the order in which they
 /// stand; and a prompt that is shuffled anew with each request is never found in a prompt cache.
 public struct JSONMembers: Sendable {
+    /// Members of one object at the most; nobody who means something sends more.
+    public static let limit = 1_000
+
     private var members: [(name: String, value: ArraySlice<UInt8>)] = []
 
-    /// - Throws: 400 when the bytes are not a JSON object in UTF-8, or a name stands in it twice: then readers would disagree about what
-    ///   it says.
+    /// - Throws: 400 when the bytes are not a JSON object in UTF-8, has more than ``limit`` members, or a name stands in it twice: then
+    ///   readers would disagree about what it says.
     public init(_ bytes: some Sequence<UInt8>) throws {
         let text = Array(bytes)
         // Foundation judges the syntax; the scanner below may then trust that brackets match and strings end.
         guard (try? JSONDecoder().decode([String: Anything].self, from: Data(text))) != nil else { throw Self.refusal }
         var scanner = Scanner(text)
         guard scanner.take("{") else { throw Self.refusal }
+        var seen: Set<String> = []
         while let name = try scanner.name() {
-            guard !members.contains(where: { $0.name == name }) else {
+            guard seen.count < Self.limit else {
+                throw ServiceError.badRequest("An object may have \(Self.limit) fields at the most.", code: "invalid_json")
+            }
+            guard seen.insert(name).inserted else {
                 throw ServiceError.badRequest("The field “\(name)” stands twice.", code: "invalid_json", parameter: name)
             }
             members.append((name, scanner.value()))

@@ -64,7 +64,8 @@ public enum SettingKeys {
     public static let chatAlias = Setting.name("API_GATEWAY_CHAT_MODEL", "chat-7b", "Name under which the gateway offers the chat model.")
     public static let codeAlias = Setting.name("API_GATEWAY_CODE_MODEL", "code-7b", "Name under which the gateway offers the code model.")
     public static let llmRequestTimeout = Setting.integer(
-        "LLM_REQUEST_TIMEOUT", 60, in: 1...3_600, "Seconds the gateway waits for an upstream's first byte.")
+        "LLM_REQUEST_TIMEOUT", 60, in: 1...3_600,
+        "Seconds the gateway waits for the first byte of a streamed answer; for one that comes whole it is REQUEST_TIMEOUT.")
     public static let llmConnectTimeout = Setting.integer(
         "LLM_CONNECT_TIMEOUT", 10, in: 1...600, "Seconds the gateway waits for a connection to an upstream.")
 

@@ -30,12 +30,16 @@ public struct SuiteClients: Sendable {
 
     /// This stack's vector store, or the Qdrant that `QDRANT_URL` names.
     public var vectors: VectorStoreClient {
+        vectors(timeout: .seconds(60), retry: RetryPolicy(attempts: settings[SettingKeys.qdrantMaxRetries] + 1))
+    }
+
+    /// The same with other limits.
+    public func vectors(timeout: Duration, retry: RetryPolicy) -> VectorStoreClient {
         let elsewhere = settings[SettingKeys.qdrantURL]
-        let retry = RetryPolicy(attempts: settings[SettingKeys.qdrantMaxRetries] + 1)
-        guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: .seconds(60), retry: retry)) }
+        guard !elsewhere.isEmpty else { return VectorStoreClient(client(.qdrant, timeout: timeout, retry: retry)) }
         let key = settings[SettingKeys.qdrantAPIKey]
         let client = ServiceClient(
-            name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: .seconds(60), retry: retry, http: http)
+            name: "qdrant", baseURL: elsewhere, key: key.isEmpty ? nil : key, timeout: timeout, retry: retry, http: http)
         return VectorStoreClient(client, key: key.isEmpty ? nil : key)
     }
 }

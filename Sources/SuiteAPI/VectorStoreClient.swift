@@ -47,8 +47,37 @@ public struct VectorStoreClient: Sendable {
         let _: JSONValue = try await client.send(.PUT, "/collections/\(Self.escaped(name))", body: body)
     }
 
-    public func deleteCollection(_ name: String) async throws {
-        let _: JSONValue = try await client.send(.DELETE, "/collections/\(Self.escaped(name))")
+    /// - Returns: whether there was one.
+    @discardableResult
+    public func deleteCollection(_ name: String) async throws -> Bool {
+        let answer: JSONValue = try await client.send(.DELETE, "/collections/\(Self.escaped(name))")
+        return answer["result"]?.boolValue ?? false
+    }
+
+    /// The id of every point of a collection.
+    public func ids(in collection: String) async throws -> [PointID] {
+        struct Scroll: Codable {
+            let limit = 1_000
+            let offset: PointID?
+            let with_payload = false
+            let with_vector = false
+
+            enum CodingKeys: CodingKey { case limit, offset, with_payload, with_vector }
+        }
+        struct Page: Codable, Sendable {
+            struct Point: Codable, Sendable { let id: PointID }
+            let points: [Point]
+            let next_page_offset: PointID?
+        }
+        var found: [PointID] = []
+        var offset: PointID?
+        repeat {
+            let page: QdrantAnswer<Page> = try await client.send(
+                .POST, "/collections/\(Self.escaped(collection))/points/scroll", body: Scroll(offset: offset))
+            found += page.result.points.map(\.id)
+            offset = page.result.next_page_offset
+        } while offset != nil
+        return found
     }
 
     /// Writes points; they are durable when this returns.

@@ -21,6 +21,9 @@ actor LogFile {
         self.partSize = partSize
     }
 
+    /// A log lives as long as one life of its service: a descriptor that stayed open would be one more with every restart.
+    deinit { try? file?.close() }
+
     /// Appends bytes as they are.
     ///
     /// - Throws: the file system's error.

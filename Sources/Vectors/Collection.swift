@@ -232,8 +232,9 @@ final class Collection: Sendable {
             throw ServiceError.badRequest("A vector holds numbers that are not finite.", code: "not_finite")
         }
         guard config.distance == .cosine else { return vector }
-        let length = vector.reduce(into: Float(0)) { $0 += $1 * $1 }.squareRoot()
-        return length > 0 ? vector.map { $0 / length } : vector
+        // In double precision: the square of a float may be past what a float holds.
+        let length = vector.reduce(into: 0.0) { $0 += Double($1) * Double($1) }.squareRoot()
+        return length > 0 ? vector.map { Float(Double($0) / length) } : vector
     }
 }
 

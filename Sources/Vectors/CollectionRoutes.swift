@@ -31,8 +31,8 @@ struct CollectionRoutes {
             },
             Route(.get, "/collections/{collection}/exists", "Whether there is such a collection.") { _, context in
                 try await QdrantReply.of {
-                    let found = try? await service.ready().collection(try context.collectionName())
-                    return ["exists": .bool(found != nil)] as JSONValue
+                    let store = try await service.ready()
+                    return ["exists": .bool(await store.has(try context.collectionName()))] as JSONValue
                 }
             },
             Route(.put, "/collections/{collection}", "Makes a collection.", access: .role(.developer)) { request, context in

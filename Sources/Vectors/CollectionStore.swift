@@ -23,7 +23,12 @@ actor CollectionStore {
     func load() throws {
         try FileManager.default.createDirectory(
             atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        for entry in try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() where !entry.hasPrefix(".") {
+        for entry in try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted() {
+            guard !entry.hasPrefix(Self.unfinished) else {
+                // Half made or half removed when the process ended; nobody was told that it is there.
+                try FileManager.default.removeItem(atPath: folder.appending(entry).string)
+                continue
+            }
             let name = entry.removingPercentEncoding ?? entry
             do {
                 let collection = try Collection(name: name, folder: folder.appending(entry))
@@ -38,7 +43,8 @@ actor CollectionStore {
 
     var names: [String] { open.keys.sorted() }
 
-    var all: [Collection] { open.values.sorted { $0.name < $1.name } }
+    /// Whether there is such a collection, whole or damaged.
+    func has(_ name: String) -> Bool { open[name] != nil || broken[name] != nil }
 
     /// - Throws: 404 as Qdrant words it; 503 for one that is damaged.
     func collection(_ name: String) throws -> Collection {
@@ -60,19 +66,45 @@ actor CollectionStore {
         guard open[name] == nil, broken[name] == nil else {
             throw ServiceError.conflict("Wrong input: Collection `\(name)` already exists!", code: "collection_exists")
         }
-        open[name] = try Collection(name: name, folder: path(name), creating: config)
+        // Made whole under another name, then put in place: a crash leaves a collection or none.
+        let draft = draftPath()
+        do {
+            try Collection(name: name, folder: draft, creating: config).close()
+            try Self.move(draft, to: path(name))
+        } catch {
+            try? FileManager.default.removeItem(atPath: draft.string)
+            throw error
+        }
+        open[name] = try Collection(name: name, folder: path(name))
+    }
+
+    /// Begins the names of what is not yet, or no longer, a collection.
+    private static let unfinished = "."
+
+    /// A place for what is not finished.
+    func draftPath() -> FilePath { folder.appending(Self.unfinished + UUID().uuidString) }
+
+    private static func move(_ source: FilePath, to target: FilePath) throws {
+        guard rename(source.string, target.string) == 0 else { throw Errno(rawValue: errno) }
     }
 
     /// - Returns: whether there was one.
     func delete(_ name: String) throws -> Bool {
         guard let collection = open.removeValue(forKey: name) else {
             guard broken.removeValue(forKey: name) != nil else { return false }
-            try FileManager.default.removeItem(atPath: path(name).string)
+            try discard(path(name))
             return true
         }
         try collection.close()
-        try FileManager.default.removeItem(atPath: collection.folder.string)
+        try discard(collection.folder)
         return true
+    }
+
+    /// Removes a folder in one step, as far as the next start can see.
+    private func discard(_ folder: FilePath) throws {
+        let gone = draftPath()
+        try Self.move(folder, to: gone)
+        try FileManager.default.removeItem(atPath: gone.string)
     }
 
     // MARK: Snapshots
@@ -96,7 +128,7 @@ actor CollectionStore {
                     "The snapshot's SHA-256 is \(found), not \(checksum). Nothing was changed.", code: "wrong_checksum")
             }
         }
-        let draft = folder.appending(".recover-\(UUID().uuidString)")
+        let draft = draftPath()
         defer { try? FileManager.default.removeItem(atPath: draft.string) }
         try FileManager.default.createDirectory(
             atPath: draft.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -115,9 +147,7 @@ actor CollectionStore {
         }
         try FileManager.default.createDirectory(
             atPath: target.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        guard rename(draft.appending("points.sqlite").string, target.appending("points.sqlite").string) == 0 else {
-            throw Errno(rawValue: errno)
-        }
+        try Self.move(draft.appending("points.sqlite"), to: target.appending("points.sqlite"))
         let collection = try Collection(name: name, folder: target)
         try collection.buildGraphIfWorthwhile()
         open[name] = collection

@@ -97,6 +97,16 @@ struct PayloadBody: Decodable, Sendable {
     }
 
     var selector: SelectorBody { SelectorBody(points: points, filter: filter) }
+
+    /// - Throws: 422 without a payload: a change that was left out must not empty what is there.
+    @Sendable static func needPayload(_ body: PayloadBody) throws {
+        guard body.payload != nil else { throw ServiceError.invalid("The field “payload” is missing.", parameter: "payload") }
+    }
+
+    /// - Throws: 422 without keys.
+    @Sendable static func needKeys(_ body: PayloadBody) throws {
+        guard body.keys != nil else { throw ServiceError.invalid("The field “keys” is missing.", parameter: "keys") }
+    }
 }
 
 /// Which members of a payload are wanted: all, none, these, or all but these.
@@ -156,6 +166,9 @@ struct ReadBody: Decodable, Sendable {
         exact = try container.decodeIfPresent(Bool.self, forKey: .exact)
     }
 }
+
+/// Several searches.
+struct SearchesBody: Decodable, Sendable { let searches: [SearchBody] }
 
 /// A search in either of its two forms: `query` (universal) or `vector` (legacy).
 struct SearchBody: Decodable, Sendable {

@@ -36,12 +36,16 @@ struct PointRoutes {
 
     private var payloads: [Route] {
         [
-            changing(.post, "/collections/{collection}/points/payload", "Sets members of payloads.") { old, body in
+            changing(.post, "/collections/{collection}/points/payload", "Sets members of payloads.", needs: PayloadBody.needPayload) {
+                old, body in
                 guard let key = body.key else { return old.merging(body.payload ?? [:]) { _, new in new } }
                 return PayloadPath(key).setting(body.payload ?? [:], in: old)
             },
-            changing(.put, "/collections/{collection}/points/payload", "Replaces payloads.") { _, body in body.payload ?? [:] },
-            changing(.post, "/collections/{collection}/points/payload/delete", "Removes members of payloads.") { old, body in
+            changing(.put, "/collections/{collection}/points/payload", "Replaces payloads.", needs: PayloadBody.needPayload) { _, body in
+                body.payload ?? [:]
+            },
+            changing(.post, "/collections/{collection}/points/payload/delete", "Removes members of payloads.", needs: PayloadBody.needKeys)
+            { old, body in
                 JSONValue.object(old).removing((body.keys ?? []).flatMap(PayloadPath.meanings))?.objectValue ?? [:]
             },
             changing(.post, "/collections/{collection}/points/payload/clear", "Empties payloads.") { _, _ in [:] },
@@ -50,10 +54,12 @@ struct PointRoutes {
 
     private func changing(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String,
+        needs: @escaping @Sendable (PayloadBody) throws -> Void = { _ in },
         _ change: @escaping @Sendable ([String: JSONValue], PayloadBody) -> [String: JSONValue]
     ) -> Route {
         Route(method, path, summary, access: .role(.developer)) { request, context in
             let body = try await request.decode(PayloadBody.self, context)
+            try needs(body)
             return try await QdrantReply.updated {
                 let collection = try await collection(context)
                 try await collection.updatePayloads(of: try body.selector.chosen(in: collection)) { change($0, body) }
@@ -110,7 +116,7 @@ struct PointRoutes {
                 return try await QdrantReply.of { ["points": .array(try await search(body, context))] as JSONValue }
             },
             Route(.post, "/collections/{collection}/points/query/batch", "Several searches.") { request, context in
-                let bodies = try await request.decode([String: [SearchBody]].self, context)["searches"] ?? []
+                let bodies = try await request.decode(SearchesBody.self, context).searches
                 return try await QdrantReply.of {
                     var answers: [JSONValue] = []
                     for body in bodies { answers.append(["points": .array(try await search(body, context))]) }
@@ -165,7 +171,8 @@ struct PointRoutes {
             uniquingKeysWith: { first, _ in first })
         return found.compactMap { hit in
             guard let point = details[hit.id], case .object(var members) = record(point, body.with_payload ?? .none) else { return nil }
-            members["score"] = .number(Double(hit.score))
+            // JSON has no infinity; a product past the largest number is as near as can be.
+            members["score"] = .number(Double(min(max(hit.score, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)))
             members["version"] = 0
             return .object(members)
         }

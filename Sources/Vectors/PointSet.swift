@@ -20,9 +20,6 @@ struct PointSet {
 
     var count: Int { slots.count }
 
-    /// Ids in the order in which they are scrolled: numbers first, then UUIDs.
-    var sortedIDs: [PointID] { slots.keys.sorted() }
-
     func payload(_ id: PointID) -> [String: JSONValue]? { slots[id].map { payloads[$0] } }
 
     func vector(_ id: PointID) -> [Float]? { slots[id].map { Array(vectors[$0 * config.size..<($0 + 1) * config.size]) } }

@@ -60,10 +60,16 @@ struct SnapshotRoutes {
                 request, context in
                 let bytes = try await request.bytes(context)
                 return try await QdrantReply.of {
-                    let draft = FilePath(NSTemporaryDirectory()).appending("maru-\(UUID().uuidString).snapshot")
+                    let store = try await service.ready()
+                    let draft = await store.draftPath()
                     defer { try? FileManager.default.removeItem(atPath: draft.string) }
-                    try Self.uploadedFile(bytes, contentType: request.headers[.contentType] ?? "").write(to: URL(filePath: draft.string))
-                    try await service.ready().recover(
+                    let data = try Self.uploadedFile(bytes, contentType: request.headers[.contentType] ?? "")
+                    try await offPool {
+                        guard
+                            FileManager.default.createFile(atPath: draft.string, contents: data, attributes: [.posixPermissions: 0o600])
+                        else { throw ServiceError.unavailable("The uploaded file cannot be kept: is the disk full?", code: "no_room") }
+                    }
+                    try await store.recover(
                         try context.collectionName(), from: draft, checksum: request.uri.queryParameters["checksum"].map(String.init))
                     return true
                 }
@@ -77,7 +83,8 @@ struct SnapshotRoutes {
     }
 
     private func file(_ context: CallContext) async throws -> FilePath {
-        try await snapshot(try context.parameters.require("snapshot"), of: try context.collectionName())
+        let raw = try context.parameters.require("snapshot")
+        return try await snapshot(raw.removingPercentEncoding ?? raw, of: try context.collectionName())
     }
 
     private func snapshot(_ name: String, of collection: String) async throws -> FilePath {

@@ -32,9 +32,14 @@ public struct VectorsService: SuiteService {
         return Health(.ok, facts: facts)
     }
 
-    /// - Throws: 503 until all collections are open.
+    /// Waits a moment for collections that are still being opened.
+    ///
+    /// - Throws: 503 when they take longer.
     func ready() async throws -> CollectionStore {
-        try await loading.finish()
+        for _ in 0..<100 where !(await loading.isDone) { try await Task.sleep(for: .milliseconds(20)) }
+        guard await loading.isDone else {
+            throw ServiceError.unavailable("Collections are still being opened.", code: "loading", retryAfter: .seconds(2))
+        }
         return store
     }
 }
@@ -42,21 +47,13 @@ public struct VectorsService: SuiteService {
 /// Opens the collections once, beside the server, so that liveness answers meanwhile.
 private actor Loading: Service {
     private let store: CollectionStore
-    private var task: Task<Void, any Error>?
     private(set) var isDone = false
 
     init(store: CollectionStore) { self.store = store }
 
     func run() async throws {
-        try await finish()
-        try? await gracefulShutdown()
-    }
-
-    /// Waits until everything is open.
-    func finish() async throws {
-        let task = self.task ?? Task { [store] in try await store.load() }
-        self.task = task
-        try await task.value
+        try await store.load()
         isDone = true
+        try? await gracefulShutdown()
     }
 }

@@ -14,6 +14,10 @@ struct LogsCommand: AsyncParsableCommand {
     @Flag(help: "The lines as they are, JSON.") var raw = false
     @OptionGroup var given: SettingFlags
 
+    func validate() throws {
+        guard number >= 0 else { throw ValidationError("-n takes a number of lines, 0 or more.") }
+    }
+
     func run() async throws {
         let folder = try await given.load().dataFolders.logs
         let wanted = names.isEmpty ? ServiceCatalogue.runnable.map(\.id.rawValue) + ["supervisor"] : names.map(\.rawValue)

@@ -109,7 +109,9 @@ struct ModelsCommand: AsyncParsableCommand {
             guard let model = ModelCatalogue.named(name) else { throw CommandError("There is no model “\(name)”. See: maru models list") }
             let path = store.folder.appending(model.file)
             guard FileManager.default.fileExists(atPath: path.string) else { throw CommandError("\(path) is not there.") }
-            for suffix in ["", ".part", ".verified"] { try? FileManager.default.removeItem(atPath: path.string + suffix) }
+            try FileManager.default.removeItem(atPath: path.string)
+            // What may lie beside it.
+            for suffix in [".part", ".verified"] { try? FileManager.default.removeItem(atPath: path.string + suffix) }
             print("Removed \(path).")
         }
     }

@@ -33,6 +33,19 @@ struct RouteTableTests {
         #expect(throws: Never.self) { try table.candidates(for: "real-name") }
     }
 
+    @Test("A name of a model's own is asked for where it is served, and goes when nobody serves it any more")
+    func learning() throws {
+        let table = RouteTable(aliases: [("chat-7b", [chat, code])])
+        table.learn(["both"], of: code)
+        table.learn(["both", "one"], of: chat)
+        #expect(try table.candidates(for: "both") == [chat, code])
+        table.recordFailure(chat)
+        #expect(try table.candidates(for: "both") == [code, chat])
+        table.learn(["other"], of: chat)
+        #expect(try table.candidates(for: "both") == [code])
+        #expect(throws: ServiceError.self) { try table.candidates(for: "one") }
+    }
+
     @Test(
         "Bad bodies are 400 and name the field",
         arguments: [

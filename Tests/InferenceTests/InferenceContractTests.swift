@@ -22,7 +22,7 @@ struct InferenceContractTests {
                 name: "m", configuration: configuration, engine: engine, runFolder: folder,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             let service = InferenceService(
-                .inferenceChat, model: model, engine: engine, configuration: configuration, process: process)
+                .inferenceChat, settings: settings, model: model, engine: engine, configuration: configuration, process: process)
             try await ServiceContract(service, settings: settings).check()
         }
     }

@@ -43,6 +43,14 @@ struct RequestFieldsTests {
         #expect(error?.status == .badRequest)
     }
 
+    @Test("A body of more fields than anybody means is refused")
+    func fieldsWithoutEnd() throws {
+        func body(_ count: Int) -> String { "{" + (0..<count).map { "\"f\($0)\":1" }.joined(separator: ",") + "}" }
+        #expect(throws: Never.self) { try passed(body(JSONMembers.limit)) }
+        let error = #expect(throws: ServiceError.self) { try passed(body(JSONMembers.limit + 1)) }
+        #expect(error?.status == .badRequest)
+    }
+
     @Test("A body in UTF-16 is refused rather than read in two ways")
     func encoding() throws {
         let body = try #require(#"{"prompt":"a"}"#.data(using: .utf16LittleEndian))

@@ -127,4 +127,15 @@ struct RetrievalPartsTests {
             #expect(user("연차는 며칠인가요?")?.hasSuffix("질문: 연차는 며칠인가요?") == true)
         }
     }
+
+    @Test("An invented number is held against an answer; numbers of the sources, the question and citations are not")
+    func invented() {
+        let source = Source(index: 12, file: "f", lines: [1, 1], heading: "2026", text: "72시간 뒤, 03:20에, 1,146개, 두 시간", score: 1)
+        let prompt = AnswerPrompt(question: "300만 원은 누가?", language: .korean, sources: [source])
+        for answer in ["172시간입니다.", "03:30에 합니다.", "1,147개입니다."] { #expect(prompt.objection(to: answer) != nil) }
+        for answer in ["72시간 뒤입니다 [12].", "2026년 03:20에 합니다.", "300만 원은 유자가 승인합니다.", "2시간입니다."] {
+            #expect(prompt.objection(to: answer) == nil)
+        }
+        #expect(prompt.objection(to: "After 72 hours.") != nil)
+    }
 }

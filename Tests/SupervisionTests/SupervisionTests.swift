@@ -50,6 +50,20 @@ struct SupervisionTests {
         }
     }
 
+    #if os(Linux)
+        @Test("A log of each life of a service leaves no open file behind")
+        func descriptors() async throws {
+            try await withScratchFolder { folder in
+                let path = folder.appending("x.log")
+                for _ in 0..<20 { try await LogFile(path).append(Array("line\n".utf8)) }
+                let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+                    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasSuffix(path.string) == true
+                }
+                #expect(open.isEmpty)
+            }
+        }
+    #endif
+
     @Test("A log is set aside when it is full, and only so many parts are kept")
     func rotation() async throws {
         try await withScratchFolder { folder in

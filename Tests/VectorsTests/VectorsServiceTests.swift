@@ -67,6 +67,11 @@ struct VectorsServiceTests {
             ("PUT", "/collections/c/points", #"{"points":[{"id":"x","vector":[1,2]}]}"#, 400),
             ("POST", "/collections/c/points/query", #"{"query":[1,2,3]}"#, 400), ("POST", "/collections/c/points/delete", "{}", 400),
             ("POST", "/collections/c/points/query", #"{"query":{"fusion":"rrf"}}"#, 501),
+            ("PUT", "/collections/c/points/payload", #"{"points":[1]}"#, 422),
+            ("POST", "/collections/c/points/payload", #"{"points":[1]}"#, 422),
+            ("POST", "/collections/c/points/payload/delete", #"{"points":[1]}"#, 422),
+            ("POST", "/collections/c/points/query/batch", "{}", 422),
+            ("POST", "/collections/c/points/delete", #"{"filter":{"musst":[]}}"#, 501),
         ])
     func mistakes(method: String, path: String, body: String, status: Int) async throws {
         try await run { store in
@@ -129,6 +134,39 @@ struct VectorsServiceTests {
             let good = "{\"location\":\"\(location)\",\"checksum\":\"\(made?["checksum"]?.stringValue ?? "")\"}"
             #expect(try await store.call(.put, "/collections/d/snapshots/recover", good).0 == 200)
             #expect(try await store.call(.get, "/collections/d").1["result"]?["points_count"]?.intValue == 1)
+        }
+    }
+
+    @Test("What was half made or half removed when the process ended is gone at the next start, and holds nothing up")
+    func halves() async throws {
+        try await withScratchFolder { folder in
+            for half in [".new", ".gone"] {
+                let path = folder.appending(half)
+                try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+                try Data("half".utf8).write(to: URL(filePath: path.appending("points.sqlite").string))
+            }
+            let store = CollectionStore(folder: folder, logger: quiet)
+            try await store.load()
+            #expect(await store.broken.isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.string).isEmpty)
+            try await store.create("c", CollectionConfig(["size": 2, "distance": "Dot"]))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.string) == ["c"])
+            #expect(try await store.delete("c"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.string).isEmpty)
+        }
+    }
+
+    @Test("Vectors as long as floats can be are compared without overflow")
+    func large() async throws {
+        try await run { store in
+            try await store.call(.put, "/collections/cos", #"{"vectors":{"size":2,"distance":"Cosine"}}"#)
+            try await store.call(.put, "/collections/cos/points", #"{"points":[{"id":1,"vector":[1e30,0]},{"id":2,"vector":[0,1e30]}]}"#)
+            let (_, near) = try await store.call(.post, "/collections/cos/points/query", #"{"query":[1e30,1e29],"limit":1}"#)
+            #expect(near["result"]?["points"]?.arrayValue?.first?["id"]?.intValue == 1)
+            try await store.call(.put, "/collections/dot", #"{"vectors":{"size":1,"distance":"Dot"}}"#)
+            try await store.call(.put, "/collections/dot/points", #"{"points":[{"id":1,"vector":[3e38]}]}"#)
+            let (status, _) = try await store.call(.post, "/collections/dot/points/query", #"{"query":[3e38]}"#)
+            #expect(status == 200)
         }
     }
 }

@@ -7,12 +7,32 @@ import NIOHTTP1
 
 /// Passes a request on to an upstream and its answer back, byte for byte and as it comes.
 public struct Relay: Sendable {
+    /// An answer that has begun: its head is there, its body comes. It counts as in progress for as long as anybody holds it, so that one
+    /// whose client left at the last moment is not counted for good.
+    public struct Answer: Sendable {
+        public let head: HTTPClientResponse
+        fileprivate let place: Place
+    }
+
+    fileprivate final class Place: Sendable {
+        private let inProgress: Meter
+
+        init(_ inProgress: Meter) {
+            self.inProgress = inProgress
+            inProgress.increment(by: 1)
+        }
+
+        deinit { inProgress.decrement(by: 1) }
+    }
+
     private let name: String
     private let http: HTTPClient
     private let inProgress: Meter
 
-    /// - Parameter name: who relays, in metrics and errors.
-    public init(name: String, http: HTTPClient = .suite) {
+    /// - Parameters:
+    ///   - name: who relays, in metrics and errors.
+    ///   - http: has a connection for each request at once; see ``AsyncHTTPClient/HTTPClient/relaying(_:)``.
+    public init(name: String, http: HTTPClient) {
         self.name = name
         self.http = http
         inProgress = Meter(label: "relay_requests_in_progress", dimensions: [("service", name)])
@@ -23,43 +43,48 @@ public struct Relay: Sendable {
     ///
     /// - Throws: ``UpstreamError`` when no head of an answer comes within the limit.
     public func pass(_ upstream: HTTPClientRequest, for request: Request, headLimit: Duration) async throws -> Response {
-        let head = try await request.whileClientStays { try await begin(upstream, headLimit: headLimit) }
-        return answer(head, for: request)
+        let answer = try await request.whileClientStays { try await begin(upstream, headLimit: headLimit) }
+        return response(answer)
     }
 
     /// Waits for the head of the upstream's answer. Callers do so while the client stays; a request can be watched once.
-    public func begin(_ upstream: HTTPClientRequest, headLimit: Duration) async throws -> HTTPClientResponse {
-        inProgress.increment(by: 1)
+    ///
+    /// - Throws: ``UpstreamError`` when no head comes within the limit; 503 when this service itself has no connection left.
+    public func begin(_ upstream: HTTPClientRequest, headLimit: Duration) async throws -> Answer {
+        let place = Place(inProgress)
         do {
-            return try await http.execute(upstream, timeout: .nanoseconds(headLimit.nanoseconds))
+            return Answer(head: try await http.execute(upstream, timeout: .nanoseconds(headLimit.nanoseconds)), place: place)
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as HTTPClientError where error == .getConnectionFromPoolTimeout {
+            throw ServiceError.unavailable(
+                "This service is at its limit of connections.", code: "overloaded", retryAfter: .seconds(1))
         } catch {
-            inProgress.decrement(by: 1)
-            if error is CancellationError { throw error }
             throw UpstreamError(service: name, message: "\(error)")
         }
     }
 
-    /// Gives up an answer that was begun and will not be passed on.
-    public func abandon() { inProgress.decrement(by: 1) }
-
     /// The answer to the client: the upstream's status and type, its body as it comes.
     ///
-    /// - Parameter failure: what to write when the upstream breaks off in the middle; without it the connection just closes.
-    public func answer(
-        _ head: HTTPClientResponse, for request: Request, failure: (@Sendable (any Error) -> String)? = nil
-    ) -> Response {
+    /// - Parameter failure: the event to write when the upstream breaks off in the middle of a stream of events. Anything else breaks off
+    ///   with it: a client could not tell a sentence of ours from the answer.
+    public func response(_ answer: Answer, failure: (@Sendable (any Error) -> String)? = nil) -> Response {
+        let head = answer.head
+        let type = head.headers.first(name: "content-type")
+        let isEvents = type?.hasPrefix("text/event-stream") == true
         var headers: HTTPFields = [:]
-        if let type = head.headers.first(name: "content-type") { headers[.contentType] = type }
+        if let type { headers[.contentType] = type }
         if let wait = head.headers.first(name: "retry-after") { headers[.retryAfter] = wait }
-        if head.headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true { headers[.cacheControl] = "no-cache" }
+        if isEvents { headers[.cacheControl] = "no-cache" }
         // From here on a client that left shows in the next write: answers that are streamed write with every token.
-        let body = ResponseBody { [inProgress] writer in
-            defer { inProgress.decrement(by: 1) }
+        let body = ResponseBody { writer in
+            defer { withExtendedLifetime(answer.place) {} }
             do {
                 for try await part in head.body { try await writer.write(part) }
             } catch {
-                guard let failure, !Task.isCancelled, !(error is ChannelError) else { throw error }
-                try await writer.write(ByteBuffer(string: failure(error)))
+                guard isEvents, let failure, !Task.isCancelled, !(error is ChannelError) else { throw error }
+                // It may have broken off within an event, which a blank line ends.
+                try await writer.write(ByteBuffer(string: "\n\n" + failure(error)))
             }
             try await writer.finish(nil)
         }

@@ -47,8 +47,13 @@ public struct ServiceServer: Sendable {
 
     /// The application, not yet running: tests drive it in process or over a socket.
     ///
-    /// - Parameter port: the port to listen on; `nil` for the one in the settings.
-    public func application(port: Int? = nil) -> Application<RouterResponder<CallContext>> {
+    /// - Parameters:
+    ///   - port: the port to listen on; `nil` for the one in the settings.
+    ///   - idleLimit: how long a connection may be silent while it has a request to send, or the rest of one. Longer than clients keep
+    ///     connections that they do not use, so that it is the client who closes them.
+    public func application(
+        port: Int? = nil, idleLimit: Duration = .seconds(120)
+    ) -> Application<RouterResponder<CallContext>> {
         let router = Router(context: CallContext.self)
         let routes = self.routes
         router.add(middleware: RequestScopeMiddleware())
@@ -72,6 +77,7 @@ public struct ServiceServer: Sendable {
         let listen = port ?? ServiceCatalogue[service.id].port.map { settings[$0] } ?? 0
         return Application(
             router: router,
+            server: .http1(configuration: .init(idleTimeout: .nanoseconds(idleLimit.nanoseconds))),
             configuration: .init(address: .hostname(settings[SettingKeys.host], port: listen), serverName: nil),
             services: service.companions,
             onServerRunning: { [logger] channel in
@@ -100,8 +106,19 @@ public struct ServiceServer: Sendable {
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
         if route.stopsWhenClientLeaves {
             // The connection can only be watched for its end once the body is off it.
-            var whole = request
-            _ = try await whole.collectBody(upTo: context.maxUploadSize)
+            let whole: Request
+            do {
+                whole = try await withDeadline(timeout) {
+                    var whole = request
+                    _ = try await whole.collectBody(upTo: context.maxUploadSize)
+                    return whole
+                }
+            } catch is DeadlineExceeded {
+                throw LastOnConnection(
+                    cause: ServiceError(
+                        .requestTimeout, code: "request_timeout",
+                        "The request did not come whole within the time that REQUEST_TIMEOUT allows."))
+            }
             do {
                 var response = try await route.handler(whole, context)
                 response.headers[.connection] = "close"
