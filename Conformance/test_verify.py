@@ -454,6 +454,10 @@ def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
     (tmp_path / "a.md").write_text("# Bread\n\nBread is baked in the morning.\n")
     for name in ("fits", "changed", "gone"):
         faulty.run("index", tmp_path, "--collection", name)
+    # A document without text makes no collection, and there is nothing wrong with that.
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "b.md").write_text("")
+    faulty.run("index", tmp_path / "empty", "--collection", "empty")
     good = judged(faulty, "verify", "--phase", 4)
     assert good.told("C01").startswith("PASS 3 collections of 384") and good.code == 0
 
@@ -467,6 +471,11 @@ def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
     assert "collection changed has 8 dimensions, the model 384" in verdict.told("C01")
     assert "collection gone is missing" in verdict.told("C01")
     assert "fits" not in verdict.checks["C01"]["reason"]
+    # What is advised helps.
+    advice = re.search(r"\((curl [^)]*/collections/changed)\)", verdict.checks["C01"]["reason"]).group(1)
+    subprocess.run(["bash", "-c", advice], check=True, capture_output=True)
+    faulty.run("index", tmp_path / "a.md", "--collection", "changed")
+    assert judged(faulty, "verify", "--phase", 4).checks["C01"]["value"] == "1 of 3"
     assert [row["id"] for row in verdict.rows] == PHASES[4]
 
 
@@ -539,6 +548,47 @@ def test_an_address_that_others_reach_is_refused_without_production_mode(own_sta
     faulty.environment["SECURITY_MODE"] = "production"
     allowed = faulty.run("config", "--json")
     assert {row["name"]: row["value"] for row in json.loads(allowed.stdout)}["HOST"] == host
+
+
+def test_an_engine_without_its_protections_is_told(own_stack):
+    faulty = own_stack(**SMALL)
+    assert judged(faulty, "verify", "--phase", 4).outcome("C04") == "INCONCLUSIVE"
+    faulty.start("--only", "inference-chat")
+    good = judged(faulty, "verify", "--phase", 4)
+    assert good.outcome("C04") == "PASS" and "--api-key-file" in good.checks["C04"]["evidence"]
+    bare = subprocess.Popen(["sleep", "600"])
+    try:
+        started = pathlib.Path(f"/proc/{bare.pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        (faulty.data / "run" / "inference-code.engine.pid").write_text(f"{bare.pid} {started}\n")
+        verdict = judged(faulty, "verify", "--phase", 4)
+    finally:
+        bare.kill()
+        bare.wait()
+    assert verdict.outcome("C04") == "FAIL" and verdict.code == 1
+    assert "inference-code runs without --host 127.0.0.1 and --api-key-file" in verdict.told("C04")
+    assert "inference-chat runs" not in verdict.told("C04")
+
+
+def test_a_restart_is_told(own_stack):
+    faulty = own_stack()
+    faulty.start("--only", "qdrant")
+    assert judged(faulty, "health", "--patience", 0).outcome("F09") == "PASS"
+    before = faulty.status()["services"][0]["pid"]
+    faulty.kill(before)
+    deadline = time.monotonic() + 30
+    while faulty.status()["services"][0].get("pid") in (before, None) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    verdict = judged(faulty, "health", "--patience", 30)
+    assert verdict.outcome("F09") == "WARN" and "qdrant was restarted" in verdict.checks["F09"]["evidence"]
+
+
+def test_the_commands_of_the_report_run_as_they_are_written(proof):
+    """Those of the stack's own routes; what a program of another machine or build needs is left out."""
+    for name in ("S03", "S06", "S09", "S10", "S11", "S12", "S13", "S14", "F10", "F11", "C01", "S26", "S27", "S28", "P5"):
+        row = proof.checks[name]
+        result = subprocess.run(["bash", "-c", row["command"]], capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0 or name == "S03", (name, row["command"], result.stderr)
+        assert result.stdout or name == "F10", (name, row["command"])
 
 
 def test_errors_in_the_logs_are_told(own_stack):

@@ -21,7 +21,7 @@ public struct Engine: Sendable, CustomStringConvertible {
     public var description: String { "\(path) (\(origin.rawValue)), build \(build.map(String.init) ?? "unknown")" }
 
     /// Whether this build has a command-line flag.
-    func knows(_ flag: String) -> Bool {
+    public func knows(_ flag: String) -> Bool {
         help.split { $0.isWhitespace || $0 == "," || $0 == "=" || $0 == "[" }.contains(Substring(flag))
     }
 }

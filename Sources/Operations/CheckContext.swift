@@ -15,14 +15,20 @@ public struct CheckContext: Sendable {
     public let runtime: Runtime
     /// How long a service that is starting is waited for.
     public let patience: Duration
+    /// Where programs of the machine are looked for, as in `PATH`; `nil` is the `PATH` of this process.
+    let programPath: String?
     /// What later checks learn from earlier ones.
     let notes = Notes()
 
-    public init(settings: Settings, clients: SuiteClients, runtime: Runtime = .native, patience: Duration = .seconds(30)) {
+    public init(
+        settings: Settings, clients: SuiteClients, runtime: Runtime = .native, patience: Duration = .seconds(30),
+        programPath: String? = nil
+    ) {
         self.settings = settings
         self.clients = clients
         self.runtime = runtime
         self.patience = patience
+        self.programPath = programPath
     }
 
     /// What a program printed and how it ended.
@@ -36,8 +42,24 @@ public struct CheckContext: Sendable {
     ///
     /// - Returns: `nil` when there is no such program.
     func program(_ name: String, _ arguments: String..., folder: FilePath? = nil) async -> ProgramResult? {
+        await program(name, arguments, folder: folder)
+    }
+
+    /// Runs git.
+    ///
+    /// - Returns: `nil` when there is no git; a folder that is not there is like one that is no checkout.
+    func git(_ arguments: String..., in folder: FilePath) async -> ProgramResult? {
+        guard FileManager.default.fileExists(atPath: folder.string) else {
+            return await program("git", ["--version"]).map { _ in ProgramResult(status: -1, output: "\(folder) does not exist") }
+        }
+        return await program("git", arguments, folder: folder)
+    }
+
+    private func program(_ name: String, _ arguments: [String], folder: FilePath? = nil) async -> ProgramResult? {
+        let environment: Environment = programPath.map { .inherit.updating(["PATH": $0]) } ?? .inherit
         let result = try? await Subprocess.run(
-            .name(name), arguments: Arguments(arguments), workingDirectory: folder, output: .string(limit: 1 << 20),
+            .name(name), arguments: Arguments(arguments), environment: environment, workingDirectory: folder,
+            output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 16))
         guard let result else { return nil }
         let text = result.standardOutput + result.standardError
@@ -49,8 +71,11 @@ public struct CheckContext: Sendable {
 /// A place where checks leave facts for one another.
 actor Notes {
     private var outcomes: [String: Outcome] = [:]
+    private(set) var gpuReadings: [GPUMemory] = []
 
     func record(_ id: String, _ outcome: Outcome) { outcomes[id] = outcome }
+
+    func record(_ reading: GPUMemory) { gpuReadings.append(reading) }
 
     func outcome(of id: String) -> Outcome? { outcomes[id] }
 }

@@ -26,8 +26,9 @@ extension Checklist {
             Check(
                 "C01", .configuration, "Collections fit the embedding model",
                 threshold: "every retrieval collection has the model's dimension",
-                command: "curl -fsS \(settings.baseURL(of: .embedding))/health \(settings.baseURL(of: .qdrant))/collections/default",
-                run: dimensions),
+                command:
+                    "curl -fsS \(settings.baseURL(of: .embedding))/health; \(settings.curl) \(settings.baseURL(of: .rag))/collections; \(settings.eachCollection) \(settings.storeCurl)/collections/$c; done",
+                asksService: true, run: dimensions),
             Check(
                 "C02", .configuration, "Secrets", threshold: "readable by their owner alone", command: "ls -l \(folders.secrets)",
                 run: secrets),
@@ -35,17 +36,18 @@ extension Checklist {
                 "C03", .configuration, "Listening addresses", threshold: "this stack's ports are bound to loopback addresses only",
                 command: "ss -ltn", run: loopback),
             Check(
-                "C04", .configuration, "Engine", threshold: "known build; every known advisory has its mitigation in force",
-                command: "maru engine show", run: engine),
+                "C04", .configuration, "Engine",
+                threshold: "known build; every known advisory has its mitigation in force in the engines that run",
+                command: "maru engine show; ps -ww -o args= -p $(cat \(folders.run)/*.engine.pid | cut -d' ' -f1 | paste -sd,)", run: engine
+            ),
         ]
     }
 
     /// `.ci/run` leaves the commit that it found green, so that the check needs no network.
     private static func lastCIRun(_ context: CheckContext) async -> Finding {
         let folder = context.settings.home
-        guard let head = await context.program("git", "rev-parse", "HEAD", folder: folder), head.succeeded else {
-            return .skip("\(folder) is not a git checkout")
-        }
+        guard let head = await context.git("rev-parse", "HEAD", in: folder) else { return .skip("git is not installed") }
+        guard head.succeeded else { return .skip("\(folder) is not a git checkout", evidence: head.output) }
         guard let record = try? String(contentsOfFile: folder.appending(".build/ci-passed").string, encoding: .utf8) else {
             return .skip("no run is recorded in this checkout; make one with: .ci/run")
         }
@@ -103,7 +105,9 @@ extension Checklist {
             return Finding(.inconclusive, reason: "the embedding service does not report a dimension", evidence: text(health))
         }
         let known: JSONValue = try await context.clients.client(.rag).send(.GET, "/collections")
-        let names = known["collections"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
+        // Documents without text have no passages, and a collection without passages was never made in the store.
+        let names =
+            known["collections"]?.arrayValue?.filter { $0["passages"]?.intValue != 0 }.compactMap { $0["name"]?.stringValue } ?? []
         guard !names.isEmpty else { return .skip("nothing has been indexed yet") }
         var wrong: [String] = []
         var lines: [String] = ["embedding \(dimension)"]
@@ -115,7 +119,7 @@ extension Checklist {
             lines.append("\(name) \(collection.size)")
             if collection.size != dimension {
                 wrong.append(
-                    "collection \(name) has \(collection.size) dimensions, the model \(dimension): index its documents again or go back to its model"
+                    "collection \(name) has \(collection.size) dimensions, the model \(dimension): go back to its model, or forget the collection (\(context.settings.curl) -X DELETE \(context.settings.baseURL(of: .rag))/collections/\(name)) and index its documents again"
                 )
             }
         }
@@ -174,7 +178,18 @@ extension Checklist {
     private static func engine(_ context: CheckContext) async throws -> Finding {
         let engine = try await EngineDiscovery(settings: context.settings).find()
         let advisories = EngineAdvisories.applying(to: engine)
-        let evidence = ([engine.description] + advisories.map(\.description)).joined(separator: "\n")
+        let running = try await RunningEngine.all(context)
+        let evidence = ([engine.description] + advisories.map(\.description) + running.map(\.description)).joined(separator: "\n")
+        let loose = running.compactMap { process -> String? in
+            let missing = process.missing(of: engine)
+            return missing.isEmpty ? nil : "\(process.name) runs without \(missing.joined(separator: " and "))"
+        }
+        guard loose.isEmpty else {
+            return Finding(
+                .fail, value: "\(loose.count) of \(running.count) engines",
+                reason: loose.joined(separator: "; ") + ". Start again: maru restart",
+                evidence: evidence)
+        }
         guard let build = engine.build else {
             return Finding(
                 .warn, value: engine.path.string, reason: "the engine does not tell its build number, so advisories cannot be looked up",
@@ -184,6 +199,12 @@ extension Checklist {
         guard open.isEmpty else {
             return Finding(.fail, value: "b\(build)", reason: open.map(\.description).joined(separator: "; "), evidence: evidence)
         }
-        return Finding(.pass, value: "b\(build), \(advisories.count) advisories mitigated", evidence: evidence)
+        guard !running.isEmpty else {
+            return Finding(
+                .inconclusive, value: "b\(build)", reason: "no engine runs, so nothing shows that the mitigations are in force",
+                evidence: evidence)
+        }
+        return Finding(
+            .pass, value: "b\(build), \(advisories.count) advisories mitigated in \(running.count) engines", evidence: evidence)
     }
 }

@@ -16,9 +16,9 @@ extension Checklist {
                 "S02", .environment, "GPU", threshold: "GPU recognised by its driver",
                 command: "nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader", run: gpu),
             Check(
-                "S03", .environment, "Ports", threshold: "free, or held by this stack",
+                "S03", .environment, "Ports", threshold: "free, or held by this stack, whose services tell their names",
                 command:
-                    "for p in \(ports(settings).map { String($0.port) }.joined(separator: " ")); do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null && echo BUSY $p; done",
+                    "for p in \(ports(settings).map { String($0.port) }.joined(separator: " ")); do (exec 3<>/dev/tcp/\(settings[SettingKeys.host])/$p) 2>/dev/null && echo BUSY $p \"$(curl -s -m 3 http://\(settings[SettingKeys.host]):$p/livez)\"; done",
                 run: freePorts),
             Check(
                 "S04", .environment, "Model files", threshold: "present, whole, matching their checksum", command: "maru models verify",
@@ -28,7 +28,7 @@ extension Checklist {
                 command: "git status --porcelain && git log -5 --oneline",
                 run: gitState),
             Check(
-                "S06", .environment, "Disk space", threshold: "≥ 20 GB free in DATA_DIR", command: "df -BG --output=avail \(data)",
+                "S06", .environment, "Disk space", threshold: "≥ 20 GB free in DATA_DIR", command: "df -B1 --output=avail \(data)",
                 run: diskSpace),
         ]
     }
@@ -77,21 +77,36 @@ extension Checklist {
 
     // MARK: S03
 
+    private struct SuitePort {
+        let port: Int
+        let owner: String
+        /// Whether this build listens there. Of the others nothing is lost until later builds bring them.
+        let isInThisBuild: Bool
+    }
+
     /// The ports of the suite, its services' first, then those of parts that later builds bring.
-    static func ports(_ settings: Settings) -> [(port: Int, owner: String)] {
-        let services = ServiceCatalogue.all.compactMap { descriptor in descriptor.port.map { (settings[$0], descriptor.id.rawValue) } }
-        return services.map { (port: $0.0, owner: $0.1) } + [(8021, "security administration"), (9090, "prometheus"), (3001, "console")]
+    private static func ports(_ settings: Settings) -> [SuitePort] {
+        let services = ServiceCatalogue.all.compactMap { descriptor in
+            descriptor.port.map {
+                SuitePort(port: settings[$0], owner: descriptor.id.rawValue, isInThisBuild: descriptor.isInThisBuild)
+            }
+        }
+        let later = [(8021, "security administration"), (9090, "prometheus"), (3001, "console")]
+        return services + later.map { SuitePort(port: $0.0, owner: $0.1, isInThisBuild: false) }
     }
 
     private static func freePorts(_ context: CheckContext) async -> Finding {
         var lines: [String] = []
         var busy: [String] = []
-        for (port, owner) in ports(context.settings) {
+        var unused: [String] = []
+        for suitePort in ports(context.settings) {
+            let (port, owner) = (suitePort.port, suitePort.owner)
             switch await PortUse.of(port, host: context.settings[SettingKeys.host], expecting: owner) {
             case .free: lines.append("\(port) free (\(owner))")
             case .ours: lines.append("\(port) held by this stack (\(owner))")
             case .foreign(let holder):
-                busy.append("\(port) (for \(owner)) is held by \(holder)")
+                let told = "\(port) (for \(owner)) is held by \(holder)"
+                if suitePort.isInThisBuild { busy.append(told) } else { unused.append(told) }
                 lines.append("BUSY \(port) \(holder)")
             }
         }
@@ -102,6 +117,11 @@ extension Checklist {
                 reason: "port " + busy.joined(separator: "; port ") + ". Stop it or set another port.",
                 evidence: evidence)
         }
+        guard unused.isEmpty else {
+            return Finding(
+                .warn, value: "\(unused.count) of \(lines.count) held by others",
+                reason: "port " + unused.joined(separator: "; port ") + ". This build does not use it.", evidence: evidence)
+        }
         return Finding(.pass, value: "\(lines.count) ports", evidence: evidence)
     }
 
@@ -109,10 +129,9 @@ extension Checklist {
 
     private static func gitState(_ context: CheckContext) async -> Finding {
         let folder = context.settings.home
-        guard let status = await context.program("git", "status", "--porcelain", folder: folder), status.succeeded else {
-            return .skip("\(folder) is not a git checkout")
-        }
-        let log = await context.program("git", "log", "-5", "--oneline", folder: folder)?.output ?? ""
+        guard let status = await context.git("status", "--porcelain", in: folder) else { return .skip("git is not installed") }
+        guard status.succeeded else { return .skip("\(folder) is not a git checkout", evidence: status.output) }
+        let log = await context.git("log", "-5", "--oneline", in: folder)?.output ?? ""
         guard status.output.isEmpty else {
             let count = status.output.split(separator: "\n").count
             return Finding(

@@ -34,7 +34,7 @@ extension Checklist {
                 command: "maru verify --phase 5", limit: .seconds(120), asksService: true, run: gatewayLatency),
             Check(
                 "S31", .function, "GPU memory under load", threshold: "< 90 % with both models loaded",
-                command: "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits", run: gpuMemory),
+                command: GPUMemory.command, run: gpuMemory),
             .absent(
                 "S32", .function, "Memory backup", threshold: "restored and compared", command: "maru backup create && maru backup verify"),
             Check(
@@ -47,7 +47,8 @@ extension Checklist {
                 try await combined(["S26", "S27"], context)
             },
             Check(
-                "G3", .function, "Scenario: stable within the GPU's memory", threshold: "S31, both models healthy", command: "nvidia-smi"
+                "G3", .function, "Scenario: stable within the GPU's memory", threshold: "S31, both models healthy",
+                command: GPUMemory.command
             ) { context in
                 guard await context.notes.outcome(of: "S31") != .skip else { return .skip("no GPU on this machine") }
                 return try await combined(["S31", "S12", "S13"], context)
@@ -58,17 +59,20 @@ extension Checklist {
             Check(
                 "P2", .function, "Retrieval throughput", threshold: "> 1 answered question a second, 5 at a time",
                 command: "maru verify --phase 5",
-                limit: .seconds(210), asksService: true, run: retrievalThroughput),
-            Check("P3", .function, "GPU under load", threshold: "< 90 %", command: "nvidia-smi") { context in
-                guard await context.notes.outcome(of: "S31") != .skip else { return .skip("no GPU on this machine") }
-                return try await combined(["S31"], context)
-            },
+                limit: .seconds(210), asksService: true,
+                run: { context in
+                    try await GPUMemory.sampling(context) { try await retrievalThroughput(context) }
+                }),
+            Check(
+                "P3", .function, "GPU under load", threshold: "< 90 % while P2 runs",
+                command: "maru verify --phase 5 & \(GPUMemory.command)",
+                run: GPUMemory.underLoad),
             .absent(
                 "P4", .function, "CPU under load", threshold: "< 80 % on average",
                 command: "curl -fsSG localhost:9090/api/v1/query --data-urlencode query=node_cpu_seconds_total"),
             Check(
                 "P5", .function, "Disk after the run", threshold: "> 10 GB free in DATA_DIR",
-                command: "df -BG --output=avail \(settings.dataFolders.root)"
+                command: "df -B1 --output=avail \(settings.dataFolders.root)"
             ) { context in try freeSpace(at: context.settings.dataFolders.root, atLeast: 10) },
         ]
     }

@@ -31,7 +31,7 @@ extension Checklist {
         return order.map { id in
             let descriptor = ServiceCatalogue[id]
             let path = id == .qdrant ? "/collections" : descriptor.healthPath
-            let command = "curl -fsS \(settings.baseURL(of: id))\(path)"
+            let command = "\(id == .qdrant ? settings.curl : "curl -fsS") \(settings.baseURL(of: id))\(path)"
             let identifier = healthID[id] ?? id.rawValue
             guard descriptor.isInThisBuild else {
                 return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command)
@@ -54,6 +54,11 @@ extension Checklist {
             attempts += 1
             do {
                 let health: JSONValue = try await client.send(.GET, ServiceCatalogue[id].healthPath)
+                guard health["service"]?.stringValue == id.rawValue else {
+                    return Finding(
+                        .fail, value: "HTTP 200", reason: "another program answers at \(client.baseURL): it does not say that it is \(id)",
+                        evidence: text(health))
+                }
                 if path != ServiceCatalogue[id].healthPath { let _: JSONValue = try await client.send(.GET, path) }
                 let version = health["version"]?.stringValue ?? "?"
                 return Finding(
@@ -81,7 +86,7 @@ extension Checklist {
                     let client = context.clients.client(descriptor.id, timeout: .seconds(3))
                     group.addTask {
                         let answer: JSONValue? = try? await client.send(.GET, "/livez")
-                        return (descriptor.id, answer != nil)
+                        return (descriptor.id, answer?["service"]?.stringValue == descriptor.id.rawValue)
                     }
                 }
                 return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
@@ -103,9 +108,8 @@ extension Checklist {
         let folders = settings.dataFolders
         return [
             Check(
-                "F09", .stack, "Errors in the logs", threshold: "none in the last 10 minutes",
-                command: "maru logs -n 500 --raw | grep -c '\"level\":\"error\"'",
-                run: logErrors),
+                "F09", .stack, "Errors in the logs", threshold: "none in the last 10 minutes, and no restart",
+                command: LogErrors.command(folders), run: LogErrors.judge),
             Check(
                 "F10", .stack, "Backup folder", threshold: "exists and is writable", command: "test -w \(folders.backups)"
             ) { _ in
@@ -124,60 +128,13 @@ extension Checklist {
             },
             Check(
                 "F12", .stack, "GPU memory", threshold: "< 90 %",
-                command: "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits", run: gpuMemory),
+                command: GPUMemory.command, run: gpuMemory),
         ]
     }
 
-    /// Counts lines of level error or worse that were written in the last ten minutes.
-    private static func logErrors(_ context: CheckContext) async throws -> Finding {
-        struct Line: Decodable {
-            let timestamp: String
-            let level: String
-            let message: String
-        }
-        let since = Date.now.addingTimeInterval(-600).formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
-        let folder = context.settings.dataFolders.logs
-        guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder.string) else {
-            return .skip("there are no logs yet")
-        }
-        var found: [String] = []
-        for file in files where file.hasSuffix(".log") {
-            let path = folder.appending(file).string
-            guard let handle = FileHandle(forReadingAtPath: path) else { continue }
-            defer { try? handle.close() }
-            // The tail is enough: ten minutes of a service fit.
-            let size = try handle.seekToEnd()
-            try handle.seek(toOffset: size > 1 << 20 ? size - (1 << 20) : 0)
-            for raw in (try handle.readToEnd() ?? Data()).split(separator: UInt8(ascii: "\n")) {
-                guard let line = try? JSONDecoder().decode(Line.self, from: raw), line.timestamp >= since else { continue }
-                if ["error", "critical"].contains(line.level) { found.append("\(file): \(line.timestamp) \(line.message)") }
-            }
-        }
-        guard !found.isEmpty else { return Finding(.pass, value: "0") }
-        return Finding(
-            .warn, value: "\(found.count)", reason: "latest: \(found.last ?? "")", evidence: found.suffix(50).joined(separator: "\n"))
-    }
-
-    /// Judges the share of GPU memory in use, with models loaded; an idle GPU proves nothing.
-    static func gpuMemory(_ context: CheckContext) async -> Finding {
-        guard let answer = await context.program("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")
-        else {
-            return .skip("no nvidia-smi on this machine: models run on the CPU")
-        }
-        let rows = answer.output.split(separator: "\n").map {
-            $0.split(separator: ",").compactMap { Double($0.trimmingCharacters(in: .whitespaces)) }
-        }
-        guard answer.succeeded, let row = rows.first(where: { $0.count == 2 && $0[1] > 0 }) else {
-            return Finding(.fail, reason: "nvidia-smi reports no memory figures", evidence: answer.output)
-        }
-        let share = row[0] / row[1]
-        let value = (share * 100).formatted(.number.precision(.fractionLength(1))) + " %"
-        guard row[0] > 100 else {
-            return Finding(.inconclusive, value: value, reason: "nothing is loaded on the GPU", evidence: answer.output)
-        }
-        return share < 0.9
-            ? Finding(.pass, value: value, evidence: answer.output)
-            : Finding(.fail, value: value, reason: "lower LLAMA_N_GPU_LAYERS and restart", evidence: answer.output)
+    /// S31, F12: the share of GPU memory in use, with models loaded; a GPU without them proves nothing.
+    static func gpuMemory(_ context: CheckContext) async throws -> Finding {
+        try await GPUMemory.read(context)?.finding ?? GPUMemory.noGPU
     }
 
     /// A scenario is proved by its parts: it fails with any of them and is inconclusive when one of them was not judged.

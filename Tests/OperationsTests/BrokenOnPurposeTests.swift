@@ -18,10 +18,43 @@ private struct Foreign: SuiteService {
     func health() async -> Health { Health() }
 }
 
+/// A retrieval service that does nothing, and has a good answer to everything.
+private struct Idle: SuiteService {
+    let id = ServiceID.rag
+    let errorShape = ErrorShape.detail
+    /// Whether its answers claim to be answers.
+    var isAnswering = false
+    /// What it says.
+    var answer = "문서에서 찾지 못했습니다. [1]"
+    var status = Health.Status.ok
+
+    var routes: [Route] {
+        [
+            Route(.post, "/index", "Indexes nothing.") { _, _ in
+                .json(
+                    IndexResponse(
+                        collection: "verify", chunks: 2, files: 1, indexed: 0, unchanged: 1, removed: 0, failed: [], seconds: 0))
+            },
+            Route(.post, "/query", "Answers.") { _, _ in
+                let sources = [("python-file-reading.md", 1), ("other.md", 2)].map {
+                    Source(index: $0.1, file: $0.0, lines: [1, 2], heading: nil, text: "text", score: 1)
+                }
+                return .json(
+                    QueryResponse(
+                        answer: answer, answered: isAnswering, sources: sources, context: [], usage: nil, cached: false, response_time_ms: 1
+                    ))
+            },
+        ]
+    }
+
+    func health() async -> Health { Health(status, reason: status == .ok ? nil : "broken on purpose") }
+}
+
 @Suite("Checks fail when what they look at is broken on purpose")
 struct BrokenOnPurposeTests {
-    private func run(_ id: String, _ settings: Settings, patience: Duration = .zero) async -> CheckResult? {
-        let context = CheckContext(settings: settings, clients: SuiteClients(settings: settings, key: nil), patience: patience)
+    private func run(_ id: String, _ settings: Settings, patience: Duration = .zero, programPath: String? = nil) async -> CheckResult? {
+        let context = CheckContext(
+            settings: settings, clients: SuiteClients(settings: settings, key: nil), patience: patience, programPath: programPath)
         return await CheckRunner(context).run(Checklist.all(settings).filter { $0.id == id }).first
     }
 
@@ -36,6 +69,151 @@ struct BrokenOnPurposeTests {
                 #expect(result.outcome == .fail)
                 #expect(result.reason?.contains("\(port)") == true)
                 #expect(result.reason?.contains("rag") == true)
+            }
+        }
+    }
+
+    @Test("S03: a port that this build does not use is no reason to refuse the machine")
+    func heldPortOfALaterBuild() async throws {
+        try await withScratchFolder { folder in
+            let base = try await Settings.test(folder: folder)
+            try await withRunning(Idle(), settings: base) { client in
+                let port = try #require(client.port)
+                // Ports of this build's services that are taken here for other reasons would be told first.
+                let ports = ["API_GATEWAY_PORT", "RAG_PORT", "EMBEDDING_PORT", "INFERENCE_CHAT_PORT", "INFERENCE_CODE_PORT", "QDRANT_PORT"]
+                var values = Dictionary(uniqueKeysWithValues: ports.map { ($0, "1") })
+                values["MCP_PORT"] = "\(port)"
+                let result = try #require(await run("S03", try await Settings.test(values, folder: folder)))
+                #expect(result.outcome == .warn)
+                #expect(result.reason?.contains("\(port) (for mcp-server)") == true)
+            }
+        }
+    }
+
+    @Test("S26, S27: what was indexed before is not indexed, a refusal is no answer, another file's citation is none")
+    func idleRetrieval() async throws {
+        try await withScratchFolder { folder in
+            let base = try await Settings.test(folder: folder)
+            try base.dataFolders.create()
+            let broken = [
+                ("S26", Idle(), "0 documents were indexed"), ("S27", Idle(), "found no answer"),
+                ("S27", Idle(isAnswering: true, answer: "open 함수로 연다."), "does not cite"),
+                ("S27", Idle(isAnswering: true, answer: "open 함수로 연다. [2]"), "does not cite"),
+                ("S27", Idle(isAnswering: true, answer: "Use open. [1]"), "not Korean"),
+            ]
+            for (id, service, reason) in broken {
+                try await withRunning(service, settings: base) { client in
+                    let settings = try await Settings.test(["RAG_PORT": "\(try #require(client.port))"], folder: folder)
+                    let result = try #require(await run(id, settings))
+                    #expect(result.outcome == .fail)
+                    #expect(result.reason?.contains(reason) == true, "\(result.reason ?? "")")
+                }
+            }
+            try await withRunning(Idle(isAnswering: true, answer: "open 함수로 연다. [1]"), settings: base) { client in
+                let settings = try await Settings.test(["RAG_PORT": "\(try #require(client.port))"], folder: folder)
+                #expect(await run("S27", settings)?.outcome != .fail)
+            }
+        }
+    }
+
+    @Test("S07, S10, S11: a service that stays unready fails, and so does another that answers in its place")
+    func wrongService() async throws {
+        try await withScratchFolder { folder in
+            let base = try await Settings.test(folder: folder)
+            try await withRunning(Idle(status: .degraded), settings: base) { client in
+                let port = "\(try #require(client.port))"
+                let settings = try await Settings.test(["RAG_PORT": port], folder: folder)
+                let result = try #require(await run("S10", settings, patience: .milliseconds(10)))
+                #expect(result.outcome == .fail)
+                #expect(result.value == "HTTP 503")
+            }
+            try await withRunning(Idle(), settings: base) { client in
+                let port = "\(try #require(client.port))"
+                let settings = try await Settings.test(["RAG_PORT": port, "EMBEDDING_PORT": port, "API_GATEWAY_PORT": "1"], folder: folder)
+                #expect(await run("S10", settings)?.outcome == .pass)
+                let result = try #require(await run("S11", settings))
+                #expect(result.outcome == .fail)
+                #expect(result.reason?.contains("another program answers") == true)
+                #expect(await run("S07", settings)?.evidence.contains("embedding NOT RUNNING") == true)
+            }
+        }
+    }
+
+    @Test("F09: crashes count, the latest comes last, a log that was set aside is read, silence proves nothing")
+    func logs() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            try settings.dataFolders.create()
+            func line(_ level: String, _ message: String, _ age: TimeInterval) -> String {
+                let moment = Date.now.addingTimeInterval(-age).formatted(
+                    .iso8601.year().month().day().time(includingFractionalSeconds: true))
+                return #"{"timestamp":"\#(moment)","level":"\#(level)","service":"s","message":"\#(message)"}"# + "\n"
+            }
+            func write(_ name: String, _ lines: String...) throws {
+                try lines.joined().write(
+                    toFile: settings.dataFolders.logs.appending(name).string, atomically: true, encoding: .utf8)
+            }
+            try write("rag.log", line("error", "long ago", 3_600))
+            #expect(await run("F09", settings)?.outcome == .inconclusive)
+            try write("rag.log", line("error", "long ago", 3_600), line("info", "now", 5))
+            #expect(await run("F09", settings)?.outcome == .pass)
+
+            try write("qdrant.log", line("info", "begin", 400), "q/F.swift:1: Fatal error: it broke\n", line("info", "again", 300))
+            try write("rag.log", line("critical", "late", 100), line("info", "now", 5))
+            try write("rag.log.1", line("error", "long ago", 3_600), line("error", "early", 200))
+            let result = try #require(await run("F09", settings))
+            #expect(result.outcome == .warn)
+            #expect(result.value == "3")
+            #expect(result.reason?.contains("late") == true)
+            let told = result.evidence.split(separator: "\n")
+            #expect(told.count == 3)
+            #expect(told.first?.contains("qdrant.log: q/F.swift:1: Fatal error") == true)
+            #expect(told.dropFirst().first?.contains("rag.log.1: early") == true)
+        }
+    }
+
+    @Test("F12, S31: memory is judged on the fullest GPU, and only while this stack's models lie in it")
+    func gpuMemory() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            try settings.dataFolders.create()
+            let programs = folder.appending("bin")
+            try FileManager.default.createDirectory(atPath: programs.string, withIntermediateDirectories: true)
+            func driver(memory: String, apps: String) throws {
+                let script = "#!/bin/sh\ncase \"$1\" in *query-gpu*) printf '\(memory)';; *) printf '\(apps)';; esac\n"
+                let path = programs.appending("nvidia-smi").string
+                #expect(FileManager.default.createFile(atPath: path, contents: Data(script.utf8), attributes: [.posixPermissions: 0o755]))
+            }
+            func outcome(_ id: String) async -> Outcome? { await run(id, settings, programPath: programs.string)?.outcome }
+            #expect(await outcome("F12") == .skip)
+
+            let own = try #require(ProcessIdentity(pid: ProcessInfo.processInfo.processIdentifier))
+            try driver(memory: "500, 1000\\n", apps: "\(own.pid), 400\\n")
+            #expect(await outcome("F12") == .inconclusive, "no engine runs")
+
+            try ProcessRecord("inference-chat.engine", in: settings.dataFolders.run).write(own)
+            #expect(await outcome("F12") == .pass)
+            #expect(await outcome("S31") == .pass)
+            try driver(memory: "500, 1000\\n950, 1000\\n", apps: "\(own.pid), 400\\n")
+            #expect(await outcome("F12") == .fail, "the second is full")
+            try driver(memory: "500, 1000\\n", apps: "1, 400\\n")
+            #expect(await outcome("F12") == .inconclusive, "somebody else's")
+            try driver(memory: "nothing", apps: "")
+            #expect(await outcome("F12") == .fail)
+        }
+    }
+
+    @Test("S05, S23: a machine without git is told from a folder that is no checkout")
+    func git() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            for id in ["S05", "S23"] {
+                let lacking = try #require(await run(id, settings, programPath: folder.string))
+                #expect(lacking.outcome == .skip)
+                #expect(lacking.reason == "git is not installed")
+                let result = try #require(await run(id, settings))
+                #expect(result.outcome == .skip)
+                #expect(result.reason?.contains("is not a git checkout") == true)
             }
         }
     }

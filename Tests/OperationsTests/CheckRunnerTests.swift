@@ -11,15 +11,18 @@ import Testing
 struct CheckRunnerTests {
     private struct Broken: Error, CustomStringConvertible { let description = "the probe broke" }
 
-    private func context(_ folder: FilePath) async throws -> CheckContext {
+    private func context(_ folder: FilePath, patience: Duration = .zero) async throws -> CheckContext {
         let settings = try await Settings.test(folder: folder)
-        return CheckContext(settings: settings, clients: SuiteClients(settings: settings, key: nil), patience: .zero)
+        return CheckContext(settings: settings, clients: SuiteClients(settings: settings, key: nil), patience: patience)
     }
 
     private func check(
-        _ id: String, limit: Duration = .seconds(10), _ run: @escaping @Sendable (CheckContext) async throws -> Finding
+        _ id: String, limit: Duration = .seconds(10), asksService: Bool = false, waitsForStart: Bool = false,
+        _ run: @escaping @Sendable (CheckContext) async throws -> Finding
     ) -> Check {
-        Check(id, .function, "title of \(id)", threshold: "t", command: "c", limit: limit, run: run)
+        Check(
+            id, .function, "title of \(id)", threshold: "t", command: "c", limit: limit, asksService: asksService,
+            waitsForStart: waitsForStart, run: run)
     }
 
     @Test("A check that throws fails, and its error is the reason")
@@ -42,6 +45,33 @@ struct CheckRunnerTests {
                 check("B") { _ in Finding(.pass) },
             ])
             #expect(results.map(\.outcome) == [.inconclusive, .pass])
+        }
+    }
+
+    @Test("A service that does not answer in time has failed")
+    func silent() async throws {
+        try await withScratchFolder { folder in
+            let results = await CheckRunner(try await context(folder)).run([
+                check("A", limit: .milliseconds(20), asksService: true) { _ in
+                    try await Task.sleep(for: .seconds(3_600))
+                    return Finding(.pass)
+                }
+            ])
+            #expect(results[0].outcome == .fail)
+            #expect(results[0].reason == "did not answer within 0.02 s")
+        }
+    }
+
+    @Test("A check that waits for a start has the patience besides its own time")
+    func patient() async throws {
+        try await withScratchFolder { folder in
+            let results = await CheckRunner(try await context(folder, patience: .seconds(3_600))).run([
+                check("A", limit: .zero, asksService: true, waitsForStart: true) { _ in
+                    try await Task.sleep(for: .milliseconds(20))
+                    return Finding(.pass)
+                }
+            ])
+            #expect(results[0].outcome == .pass)
         }
     }
 
