@@ -79,6 +79,43 @@ def test_after_kill_9_of_the_supervisor_nothing_stays(own_stack):
     short.wait_ready("qdrant")
 
 
+def test_of_two_starts_at_once_one_starts_and_both_find_the_stack(own_stack):
+    short = own_stack()
+    both = [
+        subprocess.Popen([str(MARU), "up", "--only", "qdrant"], env=short.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    told = [one.communicate(timeout=120)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], told
+    assert sum("runs already" in text for text in told) == 1, told
+    supervisors = [command for command in short.processes().values() if " supervise " in command]
+    assert len(supervisors) == 1, supervisors
+    # Another one that is started by hand refuses to.
+    third = short.run("supervise", "--only", "qdrant", check=False)
+    assert third.returncode != 0 and "Another supervisor" in third.stderr
+    short.run("down")
+    assert short.processes() == {} and short.held_ports() == []
+
+
+def test_down_ends_a_supervisor_whose_state_cannot_be_read(own_stack):
+    short = own_stack()
+    short.start("--only", "qdrant")
+    (short.data / "run" / "supervisor.json").write_text("{")
+    short.run("down")
+    assert short.processes() == {} and short.held_ports() == []
+
+
+def test_secrets_are_not_taken_from_a_command_line(own_stack):
+    short = own_stack()
+    refused = short.run("up", "--only", "qdrant", "--set", "QDRANT_API_KEY=hidden", check=False)
+    assert refused.returncode != 0 and "secret" in refused.stderr and short.processes() == {}
+    # What is not secret reaches the services, though not by the supervisor's command line.
+    short.start("--only", "qdrant", "--set", "LOG_LEVEL=debug")
+    assert not any("LOG_LEVEL" in command for command in short.processes().values())
+    assert b"LOG_LEVEL=debug" in pathlib.Path(f"/proc/{short.recorded_pid('qdrant')}/environ").read_bytes()
+    short.run("down")
+
+
 def test_a_held_port_is_refused_with_its_holder_named(own_stack):
     short = own_stack()
     holder = subprocess.Popen(

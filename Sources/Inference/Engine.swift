@@ -17,6 +17,8 @@ public struct Engine: Sendable, CustomStringConvertible {
     let help: String
     /// Whether it can use the machine's GPU.
     public let usesGPU: Bool
+    /// Why the one on PATH, which would have come first, is not used.
+    public var passedOver: String?
 
     public var description: String { "\(path) (\(origin.rawValue)), build \(build.map(String.init) ?? "unknown")" }
 
@@ -34,32 +36,70 @@ public struct NoEngine: Error, CustomStringConvertible {
 /// Finds the llama-server to run: the one that `LLAMA_SERVER` names, the one on PATH, the managed one.
 public struct EngineDiscovery: Sendable {
     private let settings: Settings
+    private let environment: Environment
 
-    public init(settings: Settings) { self.settings = settings }
+    public init(settings: Settings) { self.init(settings: settings, environment: .inherit) }
+
+    /// - Parameter environment: where PATH is taken from.
+    init(settings: Settings, environment: Environment) {
+        self.settings = settings
+        self.environment = environment
+    }
+
+    private var managed: EngineInstaller { EngineInstaller(folder: settings.dataFolders.engine) }
 
     /// - Throws: ``NoEngine`` with what to do.
     public func find() async throws -> Engine {
-        guard let engine = try await existing() else {
-            throw NoEngine(description: "No llama-server was found. Install the managed one with: maru engine install")
+        let (engine, passedOver) = try await look()
+        guard let engine else {
+            throw NoEngine(
+                description: (passedOver ?? "No llama-server was found.") + " Install the managed one with: maru engine install")
         }
         return engine
     }
 
-    /// The engine that is there; `nil` when there is none at all.
+    /// The engine that is there; `nil` when there is none that can be used.
     ///
-    /// - Throws: ``NoEngine`` when the one that would be taken cannot be used.
-    public func existing() async throws -> Engine? {
+    /// - Throws: ``NoEngine`` when the one that `LLAMA_SERVER` names, or the managed one, does not work.
+    public func existing() async throws -> Engine? { try await look().engine }
+
+    /// The engine that is there, or else the managed one, installed now; a managed one that does not work is installed anew.
+    ///
+    /// - Parameter begin: told when something is going to be installed.
+    /// - Throws: ``NoEngine`` when the one that `LLAMA_SERVER` names does not work, or installing fails.
+    public func install(_ begin: () -> Void) async throws -> Engine {
+        do {
+            if let engine = try await existing() { return engine }
+        } catch is NoEngine where settings[SettingKeys.llamaServer].isEmpty {
+            managed.discard()
+        }
+        begin()
+        try await managed.install()
+        return try await find()
+    }
+
+    private func look() async throws -> (engine: Engine?, passedOver: String?) {
         let named = settings[SettingKeys.llamaServer]
         if !named.isEmpty {
             let path = settings.path(named)
             guard FileManager.default.isExecutableFile(atPath: path.string) else {
                 throw NoEngine(description: "LLAMA_SERVER is \(path), which is not an executable file.")
             }
-            return try await probe(path, .setting)
+            return (try await probe(path, .setting), nil)
         }
-        if let path = try? await Executable.name("llama-server").resolveExecutablePath(in: .inherit) { return try await probe(path, .path) }
-        let managed = EngineInstaller(folder: settings.dataFolders.engine)
-        return managed.isInstalled ? try await probe(managed.launcher, .managed) : nil
+        var passedOver: String?
+        if let path = try? await Executable.name("llama-server").resolveExecutablePath(in: environment) {
+            // What lies on PATH was put there for something else; one that is too old for us is no reason to have none.
+            do {
+                return (try await probe(path, .path), nil)
+            } catch let error as NoEngine {
+                passedOver = error.description
+            }
+        }
+        guard managed.isInstalled else { return (nil, passedOver) }
+        var engine = try await probe(managed.launcher, .managed)
+        engine.passedOver = passedOver
+        return (engine, passedOver)
     }
 
     private func probe(_ path: FilePath, _ origin: Engine.Origin) async throws -> Engine {

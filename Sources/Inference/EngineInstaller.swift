@@ -35,6 +35,9 @@ public struct EngineInstaller: Sendable {
             && (try? String(contentsOfFile: launcher.string, encoding: .utf8)) == launcherText
     }
 
+    /// Takes note that what is there does not work: the next install begins anew.
+    func discard() { try? FileManager.default.removeItem(atPath: stamp.string) }
+
     /// Installs the engine; does nothing when it is there. Virtual environments cannot be moved, so it is made in place, and a stamp that is
     /// written last says that it is complete.
     ///
@@ -51,8 +54,11 @@ public struct EngineInstaller: Sendable {
             python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package],
             hint: "The package index must be reachable.")
         try writeLauncher()
-        try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8)
+        try writeStamp()
     }
+
+    /// Says that the engine is complete.
+    func writeStamp() throws { try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8) }
 
     /// Writes the program that stands for llama-server.
     func writeLauncher() throws {

@@ -23,6 +23,7 @@ public struct InferenceService: SuiteService {
         let store = ModelStore(settings: settings)
         let model = try await store.file(for: role)
         let found = try await EngineDiscovery(settings: settings).find()
+        if let reason = found.passedOver { logger.warning("an engine is passed over", metadata: ["reason": "\(reason)"]) }
         let plan = await store.plan(for: await Machine.current().seen(by: found))
         for line in plan.notes { logger.info("memory plan", metadata: ["note": "\(line)"]) }
         for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }

@@ -58,6 +58,8 @@ public struct ModelPull: Sendable {
     private func check(_ part: FilePath, _ model: CatalogueModel) async throws {
         do {
             _ = try await GGUFHeader.read(part)
+            let size = (try FileManager.default.attributesOfItem(atPath: part.string)[.size] as? NSNumber)?.int64Value ?? 0
+            guard size == model.size else { throw DamagedModel(description: "it has \(size) bytes instead of \(model.size)") }
             guard let expected = model.sha256 else { return }
             let found = try await SHA256.hex(ofFile: part)
             guard found == expected else { throw DamagedModel(description: "its SHA-256 is \(found) instead of \(expected)") }

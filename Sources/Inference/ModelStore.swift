@@ -98,11 +98,11 @@ public struct ModelStore: Sendable {
         let known = ModelCatalogue.named(path.lastComponent?.string ?? "")
         let facts = "\(header.architecture), \(header.tensorCount) tensors, \(size) bytes"
         guard let known else { return Verification(summary: "\(facts); not in the catalogue, no checksum to compare") }
-        guard let expected = known.sha256 else { return Verification(summary: "\(facts); no checksum is pinned for \(known.name)") }
         guard size == known.size else {
             throw ModelUnavailable(
                 description: "\(path) has \(size) bytes instead of \(known.size). Fetch it again with: maru models pull \(known.name)")
         }
+        guard let expected = known.sha256 else { return Verification(summary: "\(facts); no checksum is pinned for \(known.name)") }
         let changed = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
         let stamp = VerifiedStamp(path: path, fingerprint: "\(expected) \(size) \(changed) \(attributes[.systemFileNumber] ?? "")")
         if !full, stamp.isCurrent { return Verification(summary: "\(facts), SHA-256 right (checked before)") }

@@ -87,6 +87,12 @@ extension Settings {
     /// - Precondition: the service listens on a port.
     public func baseURL(of id: ServiceID) -> String {
         guard let port = ServiceCatalogue[id].port else { preconditionFailure("\(id) listens on no port") }
-        return "http://\(self[SettingKeys.host]):\(self[port])"
+        return "http://\(hostInURL):\(self[port])"
+    }
+
+    /// `HOST` as it stands in an address: an IPv6 literal is bracketed (RFC 3986 §3.2.2).
+    public var hostInURL: String {
+        let host = self[SettingKeys.host]
+        return host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
     }
 }

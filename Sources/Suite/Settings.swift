@@ -25,7 +25,8 @@ public struct Settings: Sendable {
     /// - Parameters:
     ///   - flags: settings given on the command line, by name.
     ///   - environment: the process's environment.
-    ///   - workingDirectory: where `.env` is looked for when neither `MARU_ENV_FILE` nor `MARU_HOME` says.
+    ///   - workingDirectory: where a relative `MARU_ENV_FILE` starts. Its own `.env` is not read: a folder that somebody else wrote must
+    ///     not choose the program that is run, nor where keys are sent.
     /// - Throws: ``InvalidSettings`` naming each bad value, or an error about an `.env` that cannot be read.
     public static func load(
         flags: [String: String] = [:],
@@ -107,7 +108,7 @@ public struct Settings: Sendable {
             }
             return path
         }
-        let folders = [environment["MARU_HOME"].map { FilePath($0) }, workingDirectory, userHome.appending(".maru")]
+        let folders = [environment["MARU_HOME"].map { FilePath($0) }, userHome.appending(".maru")]
         return folders.compactMap { $0?.appending(".env") }.first { FileManager.default.fileExists(atPath: $0.string) }
     }
 

@@ -13,15 +13,46 @@ public struct StackControl: Sendable {
     /// What runs now.
     public var state: SupervisorState? { SupervisorState.current(folders) }
 
-    /// Makes ready for a start: folders made, leftovers of a crash ended, ports free.
+    /// The right to start a stack, given back when it is dropped.
+    public struct Start: Sendable { fileprivate let lock: FileLock }
+
+    /// What there is to do for a command that wants a stack to run.
+    public enum Claim: Sendable {
+        case runs(SupervisorState)
+        case mayStart(Start)
+    }
+
+    /// Finds the stack that runs, or takes the right to start one: of several commands at once one starts it, and the others find it.
     ///
-    /// - Throws: ``SupervisionError`` naming each port that something else holds. Nothing was started then.
-    public func prepare(_ services: [ServiceDescriptor]) async throws {
+    /// - Throws: ``SupervisionError`` when another command or supervisor is at work that tells of no state.
+    public func claim() async throws -> Claim {
+        try makeFolders()
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        while ContinuousClock.now < deadline {
+            if let state { return .runs(state) }
+            // A supervisor that tells nothing yet is coming up or going down.
+            if let lock = try FileLock.start(folders.run), try FileLock.supervisor(folders.run) != nil {
+                if let state { return .runs(state) }
+                return .mayStart(Start(lock: lock))
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw SupervisionError("Another supervisor or `maru up` is at work in \(folders.root) and tells nothing. Stop it with: maru down")
+    }
+
+    private func makeFolders() throws {
         do {
             try folders.create()
         } catch {
             throw SupervisionError("\(folders.root) cannot be made ready: \(error.localizedDescription)")
         }
+    }
+
+    /// Makes ready for a start: folders made, leftovers of a crash ended, ports free.
+    ///
+    /// - Throws: ``SupervisionError`` naming each port that something else holds. Nothing was started then.
+    public func prepare(_ services: [ServiceDescriptor]) async throws {
+        try makeFolders()
         await endLeftovers()
         var taken: [String] = []
         for service in services {
@@ -51,9 +82,10 @@ public struct StackControl: Sendable {
 
     /// Starts a supervisor in a session of its own, so that it outlives this command and its terminal.
     ///
-    /// - Parameter arguments: flags for the supervisor besides those that name the services.
+    /// It is handed its settings in its environment: a command line can be read by every user of the machine, for as long as it runs.
+    ///
     /// - Throws: ``SupervisionError`` when it does not come up.
-    public func launch(_ services: [ServiceDescriptor], program: FilePath, arguments: [String]) async throws {
+    public func launch(_ services: [ServiceDescriptor], program: FilePath) async throws {
         let log = folders.logs.appending("supervisor.log").string
         guard
             FileManager.default.fileExists(atPath: log)
@@ -63,7 +95,8 @@ public struct StackControl: Sendable {
         try output.seekToEnd()
         let process = Process()
         process.executableURL = URL(filePath: program.string)
-        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")] + arguments
+        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")]
+        process.environment = ProcessInfo.processInfo.environment.merging(settings.asEnvironment) { _, own in own }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
@@ -112,11 +145,13 @@ public struct StackControl: Sendable {
         let grace = waves.reduce(Duration.seconds(10)) { sum, wave in
             sum + (wave.map { ServiceCatalogue[$0].gracePeriod }.max() ?? .zero)
         }
-        await running?.supervisor.end(within: grace)
+        // First of all, also when it cannot be asked what it runs: it would start again what we end.
+        let supervisor = running?.supervisor ?? ProcessRecord.supervisor(folders).identity
+        await supervisor?.end(within: grace)
         let leftovers = await endLeftovers()
         let alive = (running?.children.compactMap(\.process) ?? []).filter(\.isAlive)
         guard alive.isEmpty else { throw SupervisionError("Still running: " + alive.map { "pid \($0.pid)" }.joined(separator: ", ")) }
-        return running != nil || leftovers > 0
+        return supervisor != nil || leftovers > 0
     }
 
     /// Ends services; the supervisor starts them again.

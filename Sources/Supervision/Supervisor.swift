@@ -21,16 +21,22 @@ public actor Supervisor: Service {
     private let program: FilePath
     private let logger: Logger
     private let own: ProcessIdentity
+    private let lock: FileLock
     private var children: [Child]
 
     /// - Parameters:
     ///   - services: what to run, in start order.
     ///   - program: this very binary; children are `program serve NAME`.
-    /// - Throws: when the process cannot read its own identity.
+    /// - Throws: ``SupervisionError`` when another supervisor runs in the same `DATA_DIR`, or the process cannot read its own identity.
     public init(settings: Settings, services: [ServiceDescriptor], program: FilePath, logger: Logger) throws {
         guard let own = ProcessIdentity(pid: getpid()) else {
             throw SupervisionError("This process cannot find itself in the process table.")
         }
+        try settings.dataFolders.create()
+        guard let lock = try FileLock.supervisor(settings.dataFolders.run) else {
+            throw SupervisionError("Another supervisor runs in \(settings.dataFolders.root). Stop it with: maru down")
+        }
+        self.lock = lock
         self.settings = settings
         self.program = program
         self.logger = logger
@@ -40,7 +46,8 @@ public actor Supervisor: Service {
 
     /// Runs until graceful shutdown; then every child is gone.
     public func run() async throws {
-        try settings.dataFolders.create()
+        let record = ProcessRecord.supervisor(settings.dataFolders)
+        try record.write(own)
         writeState()
         let services = children.map(\.descriptor)
         let lives = services.map { service in (id: service.id, task: Task { await self.keepRunning(service) }) }
@@ -50,7 +57,8 @@ public actor Supervisor: Service {
             for task in ending { task.cancel() }
             for task in ending { await task.value }
         }
-        for record in ProcessRecord.all(in: settings.dataFolders.run) { await record.endLeftover() }
+        record.remove()
+        for leftover in ProcessRecord.all(in: settings.dataFolders.run) { await leftover.endLeftover() }
         try? FileManager.default.removeItem(atPath: SupervisorState.file(settings.dataFolders).string)
     }
 

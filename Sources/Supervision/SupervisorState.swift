@@ -41,3 +41,8 @@ public struct SupervisorState: Codable, Sendable {
         try JSONEncoder.sorted.encode(self).write(to: URL(filePath: Self.file(folders).string), options: .atomic)
     }
 }
+
+extension ProcessRecord {
+    /// The supervisor itself, for when its state cannot be read.
+    static func supervisor(_ folders: DataFolders) -> ProcessRecord { ProcessRecord("supervisor", in: folders.run) }
+}

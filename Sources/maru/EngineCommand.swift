@@ -14,10 +14,11 @@ struct EngineCommand: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await given.load()
-            if let engine = try await EngineDiscovery(settings: settings).existing() { return print("Engine: \(engine)") }
-            print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
-            try await EngineInstaller(folder: settings.dataFolders.engine).install()
-            print("Engine: \(try await EngineDiscovery(settings: settings).find())")
+            let engine = try await EngineDiscovery(settings: settings).install {
+                print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
+            }
+            print("Engine: \(engine)")
+            if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
         }
     }
 
@@ -28,6 +29,7 @@ struct EngineCommand: AsyncParsableCommand {
         func run() async throws {
             let engine = try await EngineDiscovery(settings: try await given.load()).find()
             print("Engine: \(engine)")
+            if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
             for advisory in EngineAdvisories.applying(to: engine) { print("  \(advisory)") }
         }
     }

@@ -11,14 +11,16 @@ struct SettingFlags: ParsableArguments {
     func validate() throws {
         for assignment in assignments {
             let name = assignment.prefix { $0 != "=" }
-            guard assignment.contains("="), SettingKeys.all.contains(where: { $0.name == name }) else {
+            guard assignment.contains("="), let setting = SettingKeys.all.first(where: { $0.name == name }) else {
                 throw ValidationError("--set takes NAME=VALUE with a name of `maru config`; “\(assignment)” is none.")
+            }
+            guard !setting.isSecret else {
+                throw ValidationError(
+                    "\(setting.name) is a secret, and every user of this machine can read a command line. Set it in .env or in the environment."
+                )
             }
         }
     }
-
-    /// The same flags for another command of this program.
-    var arguments: [String] { assignments.flatMap { ["--set", $0] } }
 
     /// The settings in force.
     ///

@@ -23,7 +23,8 @@ struct UpCommand: AsyncParsableCommand {
         let settings = try await given.load()
         let services = try selection.services()
         let control = StackControl(settings: settings)
-        if let state = control.state {
+        switch try await control.claim() {
+        case .runs(let state):
             let missing = services.map(\.id).filter { id in !state.children.contains { $0.service == id } }
             guard missing.isEmpty else {
                 throw CommandError(
@@ -35,12 +36,13 @@ struct UpCommand: AsyncParsableCommand {
                     ? "The stack runs already."
                     : "The stack runs already, of another build (\(state.version), \(state.commit)). Take this one with: maru down && maru up"
             )
-        } else {
+        case .mayStart(let start):
+            defer { withExtendedLifetime(start) {} }
             try await control.prepare(services)
             _ = try KeyFile.service(settings.dataFolders).readOrCreate()
             _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
             if foreground { return try await SuperviseCommand.supervise(services, settings: settings) }
-            try await control.launch(services, program: Composition.program, arguments: given.arguments)
+            try await control.launch(services, program: Composition.program)
         }
         guard wait else { return }
         let progress = StartProgress()

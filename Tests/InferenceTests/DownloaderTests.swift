@@ -70,6 +70,29 @@ struct DownloaderTests {
         #expect(ranges.first == "" && ranges.dropFirst().allSatisfy { $0.hasPrefix("bytes=") })
     }
 
+    @Test("A file of another size is not the model, also where no checksum is pinned")
+    func wrongSize() async throws {
+        let whole = [UInt8](GGUFHeaderTests.file())
+        let server = CuttingServer(file: whole, cuts: 0)
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            try await withRunning(server, settings: settings) { client in
+                let address = "http://127.0.0.1:\(try #require(client.port))/file"
+                func model(size: Int) -> CatalogueModel {
+                    CatalogueModel(
+                        name: "m", file: "m.gguf", size: Int64(size), sha256: nil, licence: "", roles: [.chat],
+                        shape: ModelShape(
+                            size: 4_096, layers: 1, keyValueWidth: 1, width: 1, feedForward: 1, vocabulary: 1, trainedContext: 1, input: 1),
+                        sources: [.url(address)])
+                }
+                let pull = ModelPull(store: ModelStore(settings: settings))
+                let error = await #expect(throws: ModelUnavailable.self) { try await pull.fetch(model(size: whole.count + 1)) }
+                #expect(error?.description.contains("bytes instead of") == true)
+                #expect(try await pull.fetch(model(size: whole.count)).lastComponent == "m.gguf")
+            }
+        }
+    }
+
     @Test("Bytes that are not the model are refused, thrown away, and said so")
     func wrongBytes() async throws {
         let server = CuttingServer(file: Array(repeating: 7, count: 4_096), cuts: 0)

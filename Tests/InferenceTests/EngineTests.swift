@@ -1,4 +1,5 @@
 import Foundation
+import Subprocess
 import Suite
 import SystemPackage
 import TestSupport
@@ -72,6 +73,37 @@ struct EngineTests {
             _ = try program("exit 0", in: folder, mode: 0o644)
             let refused = await #expect(throws: NoEngine.self) { try await EngineDiscovery(settings: settings).existing() }
             #expect(refused?.description.contains("not an executable file") == true)
+        }
+    }
+
+    @Test("A llama-server on PATH that is too old keeps nobody from the managed one, which is installed anew when it is broken")
+    func fallback() async throws {
+        try await withScratchFolder { folder in
+            let old = try program("echo 'version: 1 (abc)'; echo '--model FILE'", in: folder)
+            let settings = try await Settings.test(folder: folder)
+            let discovery = EngineDiscovery(settings: settings, environment: .inherit.updating(["PATH": folder.string]))
+            #expect(try await discovery.existing() == nil)
+            let none = await #expect(throws: NoEngine.self) { try await discovery.find() }
+            #expect(none?.description.contains(old.string) == true && none?.description.contains("maru engine install") == true)
+
+            let installer = EngineInstaller(folder: settings.dataFolders.engine)
+            let bin = settings.dataFolders.engine.appending("venv").appending("bin")
+            let python = bin.appending("python3").string
+            for path in [bin, installer.launcher.removingLastComponent()] {
+                try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+            }
+            try "#!/bin/sh\necho 'version: 6123 --model FILE --api-key-file FILE'\n".write(
+                toFile: python, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: python)
+            try installer.writeLauncher()
+            try installer.writeStamp()
+            let managed = try await discovery.find()
+            #expect(managed.origin == .managed && managed.passedOver?.contains(old.string) == true)
+
+            try "#!/bin/sh\nexit 1\n".write(toFile: python, atomically: true, encoding: .utf8)
+            await #expect(throws: NoEngine.self) { try await discovery.existing() }
+            installer.discard()
+            #expect(!installer.isInstalled)
         }
     }
 

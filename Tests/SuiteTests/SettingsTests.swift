@@ -12,7 +12,7 @@ struct SettingsTests {
     {
         if let dotEnv { try dotEnv.write(toFile: folder.appending(".env").string, atomically: true, encoding: .utf8) }
         return try await Settings.load(
-            flags: flags, environment: environment.merging(["HOME": folder.string]) { own, _ in own }, workingDirectory: folder.string)
+            flags: flags, environment: environment.merging(["HOME": folder.string, "MARU_HOME": folder.string]) { own, _ in own })
     }
 
     @Test("Flags win over the environment, the environment over .env, .env over defaults")
@@ -26,6 +26,33 @@ struct SettingsTests {
             #expect(settings[SettingKeys.gatewayPort] == 9000)
             #expect(settings[SettingKeys.embeddingPort] == 8003)
             #expect(settings.resolved(SettingKeys.gatewayPort).source == .dotEnv)
+        }
+    }
+
+    @Test("A folder that somebody works in does not choose settings: only MARU_ENV_FILE, MARU_HOME and the home folder do")
+    func foreignFolder() async throws {
+        try await withScratchFolder { folder in
+            let foreign = folder.appending("cloned").string
+            let home = folder.appending("home").appending(".maru").string
+            for (path, value) in [(foreign, 9), (home, 5)] {
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                try "RAG_TOPK=\(value)\n".write(toFile: path + "/.env", atomically: true, encoding: .utf8)
+            }
+            let environment = ["HOME": folder.appending("home").string]
+            let own = try await Settings.load(environment: environment, workingDirectory: foreign)
+            #expect(own[SettingKeys.ragTopK] == 5 && own.home.string == home)
+            let named = try await Settings.load(
+                environment: environment.merging(["MARU_ENV_FILE": ".env"]) { own, _ in own }, workingDirectory: foreign)
+            #expect(named[SettingKeys.ragTopK] == 9 && named.home.string == foreign)
+        }
+    }
+
+    @Test("An IPv6 address stands in brackets where a service is reached")
+    func addresses() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await load(folder, environment: ["HOST": "::1"])
+            #expect(settings.baseURL(of: .gateway) == "http://[::1]:8000")
+            #expect(try await load(folder).baseURL(of: .gateway) == "http://127.0.0.1:8000")
         }
     }
 

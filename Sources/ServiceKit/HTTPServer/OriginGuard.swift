@@ -14,7 +14,7 @@ struct OriginGuard: RouterMiddleware {
     private let origins: Set<String>
 
     init(settings: Settings) {
-        hosts = Set(["localhost", "127.0.0.1", "[::1]", settings[SettingKeys.host]] + Self.list(settings[SettingKeys.allowedHosts]))
+        hosts = Set(["localhost", "127.0.0.1", "[::1]", settings.hostInURL.lowercased()] + Self.list(settings[SettingKeys.allowedHosts]))
         origins = Set(Self.list(settings[SettingKeys.allowedOrigins]))
     }
 
