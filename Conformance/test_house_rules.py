@@ -68,6 +68,14 @@ def test_down_leaves_no_process(own_stack):
         assert "Fatal error" not in log.read_text(), log
 
 
+def test_the_supervisor_has_a_session_of_its_own(own_stack):
+    short = own_stack()
+    short.start("--only", "qdrant", "--no-wait")
+    supervisor = short.status()["pid"]
+    assert os.getsid(supervisor) == supervisor
+    short.run("down")
+
+
 def test_after_kill_9_of_the_supervisor_nothing_stays(own_stack):
     short = own_stack()
     short.start("--only", "qdrant", "--no-wait")
