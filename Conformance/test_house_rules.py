@@ -276,6 +276,7 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         if is_ready:
             for service in ("rag", "api-gateway", "embedding", "qdrant", "inference-chat", "inference-code"):
                 short.wait_ready(service)
+            short.run("up")  # finds the stack, and waits until the supervisor has seen all this too
             assert short.run("status").returncode == 0
         else:
             short.wait_alive("inference-chat")
