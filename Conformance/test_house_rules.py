@@ -68,6 +68,14 @@ def test_down_leaves_no_process(own_stack):
         assert "Fatal error" not in log.read_text(), log
 
 
+def test_the_supervisor_has_a_session_of_its_own(own_stack):
+    short = own_stack()
+    short.start("--only", "qdrant", "--no-wait")
+    supervisor = short.status()["pid"]
+    assert os.getsid(supervisor) == supervisor
+    short.run("down")
+
+
 def test_after_kill_9_of_the_supervisor_nothing_stays(own_stack):
     short = own_stack()
     short.start("--only", "qdrant", "--no-wait")
@@ -268,6 +276,7 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         if is_ready:
             for service in ("rag", "api-gateway", "embedding", "qdrant", "inference-chat", "inference-code"):
                 short.wait_ready(service)
+            short.run("up")  # finds the stack, and waits until the supervisor has seen all this too
             assert short.run("status").returncode == 0
         else:
             short.wait_alive("inference-chat")

@@ -32,6 +32,7 @@ public actor EngineProcess: Service {
     private let engine: Engine
     private let runFolder: FilePath
     private let logger: Logger
+    private let pulse: Pulse
     public private(set) var state = EngineState.stopped
     private var lastLines: [String] = []
     private var readySince: ContinuousClock.Instant?
@@ -44,11 +45,22 @@ public actor EngineProcess: Service {
     ///   - name: the owning service's name; the process is recorded as `NAME.engine.pid` in the folder.
     ///   - runFolder: `DATA_DIR/run`.
     public init(name: String, configuration: EngineConfiguration, engine: Engine, runFolder: FilePath, logger: Logger) {
+        self.init(name: name, configuration: configuration, engine: engine, runFolder: runFolder, logger: logger, pulse: Pulse())
+    }
+
+    init(name: String, configuration: EngineConfiguration, engine: Engine, runFolder: FilePath, logger: Logger, pulse: Pulse) {
+        self.pulse = pulse
         self.name = name
         self.configuration = configuration
         self.engine = engine
         self.runFolder = runFolder
         self.logger = logger
+    }
+
+    /// How an engine that was ready is watched: how often it is asked, and how long it may be silent.
+    struct Pulse: Sendable {
+        var every = Duration.seconds(10)
+        var patience = Duration.seconds(60)
     }
 
     /// Where the engine is reached; `nil` while it is not ready.
@@ -137,9 +149,13 @@ public actor EngineProcess: Service {
                 environment: .custom(Dictionary(uniqueKeysWithValues: environment.map { (.init(stringLiteral: $0), $1) })),
                 platformOptions: options, input: .none, output: .discarded, error: .sequence
             ) { execution in
-                if let identity = ProcessIdentity(pid: execution.processIdentifier.value) { try record.write(identity) }
-                let readiness = Task { await self.waitUntilReady(endpoint, configuration) }
-                defer { readiness.cancel() }
+                let identity = ProcessIdentity(pid: execution.processIdentifier.value)
+                if let identity { try record.write(identity) }
+                let watch = Task {
+                    await self.waitUntilReady(endpoint, configuration)
+                    await self.endWhenSilent(identity, endpoint)
+                }
+                defer { watch.cancel() }
                 for try await line in execution.standardError.strings() { self.note(line) }
             }
             return "\(result.terminationStatus)"
@@ -161,6 +177,28 @@ public actor EngineProcess: Service {
                 return
             }
             try? await Task.sleep(for: .milliseconds(150))
+        }
+    }
+
+    /// Asks a running engine again and again whether it is there, and ends it when it has said nothing for long: one that hangs would
+    /// never end by itself, and its service would call it ready for good.
+    private func endWhenSilent(_ process: ProcessIdentity?, _ endpoint: EngineEndpoint) async {
+        let client = ServiceClient(name: name, baseURL: endpoint.baseURL, key: endpoint.key, timeout: .seconds(5))
+        var lastAnswer = ContinuousClock.now
+        while (try? await Task.sleep(for: pulse.every)) != nil {
+            do {
+                _ = try await client.bytes(.GET, "/health")
+                lastAnswer = .now
+            } catch let error as UpstreamError where error.status != nil {
+                lastAnswer = .now
+            } catch {
+                guard !Task.isCancelled, lastAnswer.duration(to: .now) > pulse.patience else { continue }
+                logger.error("the engine does not answer and is ended", metadata: ["cause": "\(error)"])
+                note("no answer for \(Int(pulse.patience.seconds)) s")
+                state = .starting
+                await process?.end(within: .seconds(5))
+                return
+            }
         }
     }
 

@@ -71,7 +71,8 @@ public struct MemoryPlan: Sendable, Encodable {
         let asked = demands.filter { $0.role != .embedding }.map(\.context).max() ?? Self.smallestContext
         let smallest = min(asked, Self.smallestContext)
         // The largest context, the same bound for all, with which everything fits.
-        let context = stride(from: asked, through: smallest, by: -256).first { machine.place(demands, contextAtMost: $0).fits }
+        let contexts = Array(stride(from: asked, to: smallest, by: -256)) + [smallest]
+        let context = contexts.first { machine.place(demands, contextAtMost: $0).fits }
         let placement = machine.place(demands, contextAtMost: context ?? smallest)
         shares = placement.shares
         ram = placement.ram

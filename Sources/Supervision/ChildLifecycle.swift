@@ -37,6 +37,8 @@ struct ChildLifecycle: Sendable {
     private let startTimeout: Duration
     private var backoff = RestartBackoff()
     private var started: ContinuousClock.Instant?
+    /// When this life was ready for the first time: what never was had no good life, however long it took to fail.
+    private var readySince: ContinuousClock.Instant?
     private var lastAnswer: ContinuousClock.Instant?
 
     /// - Parameter startTimeout: how long a process may take until it answers at all.
@@ -50,6 +52,7 @@ struct ChildLifecycle: Sendable {
         phase = .starting
         reason = nil
         started = now
+        readySince = nil
         lastAnswer = nil
     }
 
@@ -59,6 +62,7 @@ struct ChildLifecycle: Sendable {
         case .ready:
             phase = .ready
             reason = nil
+            readySince = readySince ?? now
             lastAnswer = now
         case .alive(let why):
             phase = .alive
@@ -80,7 +84,7 @@ struct ChildLifecycle: Sendable {
     ///
     /// - Returns: how long to wait before the next start.
     mutating func ended(_ how: String, at now: ContinuousClock.Instant) -> Duration {
-        let wait = backoff.wait(afterRunning: started?.duration(to: now) ?? .zero)
+        let wait = backoff.wait(afterRunning: readySince?.duration(to: now) ?? .zero)
         phase = .backingOff
         reason = "\(how); next start in \(Int(wait.seconds)) s"
         return wait

@@ -86,21 +86,10 @@ public struct StackControl: Sendable {
     ///
     /// - Throws: ``SupervisionError`` when it does not come up.
     public func launch(_ services: [ServiceDescriptor], program: FilePath) async throws {
-        let log = folders.logs.appending("supervisor.log").string
-        guard
-            FileManager.default.fileExists(atPath: log)
-                || FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let output = FileHandle(forWritingAtPath: log)
-        else { throw SupervisionError("\(log) cannot be written.") }
-        try output.seekToEnd()
-        let process = Process()
-        process.executableURL = URL(filePath: program.string)
-        process.arguments = ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")]
-        process.environment = ProcessInfo.processInfo.environment.merging(settings.asEnvironment) { _, own in own }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
+        let log = folders.logs.appending("supervisor.log")
+        let process = try SessionProcess(
+            program, arguments: ["supervise", "--only", services.map(\.id.rawValue).joined(separator: ",")],
+            environment: ProcessInfo.processInfo.environment.merging(settings.asEnvironment) { _, own in own }, output: log)
         let deadline = ContinuousClock.now.advanced(by: .seconds(15))
         while state == nil {
             guard process.isRunning, ContinuousClock.now < deadline else {

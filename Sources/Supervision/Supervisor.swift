@@ -207,10 +207,7 @@ public actor Supervisor: Service {
 
     /// What children are given of the environment: the settings, what programs need to be found, and that they are watched over.
     private func childEnvironment() -> [Environment.Key: String] {
-        let inherited = ProcessInfo.processInfo.environment
-        var environment = settings.asEnvironment
-        for name in ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE"] {
-            environment[name] = inherited[name]
+        var environment = settings.asEnvironment.merging(InheritedEnvironment.bounded(ProcessInfo.processInfo.environment)) { own, _ in own
         }
         environment["MARU_HOME"] = settings.home.string
         environment[Settings.supervisedVariable] = "1"

@@ -15,8 +15,6 @@ struct SuperviseCommand: AsyncParsableCommand {
     @OptionGroup var given: SettingFlags
 
     func run() async throws {
-        // A session of its own: a terminal that closes, or Ctrl-C in it, does not reach the stack.
-        setsid()
         try await Self.supervise(try selection.services(), settings: try await given.load())
     }
 

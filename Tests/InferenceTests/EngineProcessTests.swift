@@ -102,6 +102,27 @@ struct EngineProcessTests {
         }
     }
 
+    @Test("An engine that hangs is ended and started anew")
+    func hanging() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await RealEngine.settings(in: folder)
+            let process = EngineProcess(
+                name: "hanging",
+                configuration: EngineConfiguration(use: .chat, model: RealEngine.model, alias: "x", context: 512, batch: 64, threads: 1),
+                engine: try await EngineDiscovery(settings: settings).find(), runFolder: settings.dataFolders.run,
+                logger: RealEngine.logger, pulse: .init(every: .milliseconds(100), patience: .seconds(1)))
+            let run = Task { try await process.run() }
+            let record = ProcessRecord("hanging.engine", in: settings.dataFolders.run)
+            _ = try await eventually { await process.endpoint() }
+            let first = try #require(record.identity)
+            first.send(SIGSTOP)
+            _ = try await eventually { !first.isAlive && record.identity != nil ? true : nil }
+            _ = try await eventually { await process.endpoint() }
+            run.cancel()
+            try await run.value
+        }
+    }
+
     @Test("A client that leaves stops the answer that is being written for it")
     func leavesStream() async throws {
         try await withScratchFolder { folder in

@@ -104,6 +104,18 @@ struct MemoryPlanTests {
         #expect(!larger.fits)
     }
 
+    @Test("The smallest context is tried too, whatever the one that was asked for")
+    func smallest() throws {
+        // Steps of 256 from 1,000 pass it by. The machine is the smallest that holds it.
+        let demands = try demands(context: 1_000)
+        let megabytes = try #require(
+            (1_024...32_768).first { megabytes in
+                LayerPlacement(machine: machine(memory: UInt64(megabytes)), gpuLayers: .max).place(demands, contextAtMost: 512).fits
+            })
+        let plan = MemoryPlan(machine: machine(memory: UInt64(megabytes)), demands: demands)
+        #expect(plan.fits && plan[.code]?.context == 512)
+    }
+
     @Test("A machine that is too small is told which models it can run, and those do fit")
     func tooSmall() throws {
         let small = machine(memory: 4_096)

@@ -222,6 +222,16 @@ struct ServiceServerTests {
         }
     }
 
+    @Test("A page that may call is told of errors too; another learns nothing", arguments: ["/livez", "/broken", "/nowhere"])
+    func originHeaders(path: String) async throws {
+        try await run(.detail, ["ALLOWED_ORIGINS": "http://page.example"]) { client in
+            for (origin, allowed) in [("http://page.example", "http://page.example"), ("http://evil.example", nil)] as [(String, String?)] {
+                let response = try await client.execute(uri: path, method: .get, headers: [.origin: origin])
+                #expect(response.headers[.accessControlAllowOrigin] == allowed)
+            }
+        }
+    }
+
     @Test("weakness_62_metrics_exist_with_honest_buckets")
     func weakness_62_metrics() async throws {
         try await run { client in

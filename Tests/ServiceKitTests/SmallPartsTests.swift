@@ -54,6 +54,14 @@ struct SmallPartsTests {
         #expect(await calls.number == 4)
     }
 
+    @Test("A wait that the other side asks for is kept within the policy's own bound", .timeLimit(.minutes(1)))
+    func longRetryAfter() async throws {
+        let policy = RetryPolicy(attempts: 2, firstWait: .milliseconds(1), longestWait: .milliseconds(10))
+        await #expect(throws: UpstreamError.self) {
+            try await policy.run { throw UpstreamError(service: "x", status: 503, message: "", retryAfter: .seconds(3_600)) }
+        }
+    }
+
     private actor Calls {
         private(set) var number = 0
         func count() { number += 1 }

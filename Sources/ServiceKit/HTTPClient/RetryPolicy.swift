@@ -31,7 +31,9 @@ public struct RetryPolicy: Sendable {
                 return try await call()
             } catch let error as UpstreamError where error.isTransient {
                 let ceiling = ceiling(beforeAttempt: attempt + 1)
-                try await Task.sleep(for: max(error.retryAfter ?? .zero, ceiling * Double.random(in: 0...1)))
+                // What the other side asks for counts, though nobody waits for an hour because it says so.
+                let asked = min(error.retryAfter ?? .zero, longestWait)
+                try await Task.sleep(for: max(asked, ceiling * Double.random(in: 0...1)))
             }
         }
         return try await call()

@@ -36,12 +36,7 @@ struct OriginGuard: RouterMiddleware {
         if request.method == .options, request.headers[.accessControlRequestMethod] != nil {
             return Response(status: .noContent, headers: Self.preflight(origin))
         }
-        var response = try await next(request, context)
-        if !isOwn {
-            response.headers[.accessControlAllowOrigin] = origin
-            response.headers[.vary] = "Origin"
-        }
-        return response
+        return try await next(request, context)
     }
 
     private static func preflight(_ origin: String) -> HTTPFields {
@@ -51,7 +46,7 @@ struct OriginGuard: RouterMiddleware {
         ]
     }
 
-    private static func list(_ text: String) -> [String] {
+    fileprivate static func list(_ text: String) -> [String] {
         text.lowercased().split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
@@ -61,5 +56,23 @@ struct OriginGuard: RouterMiddleware {
             authority[authority.index(after: colon)...].allSatisfy(\.isNumber)
         else { return authority }
         return String(authority[..<colon])
+    }
+}
+
+/// Lets pages of `ALLOWED_ORIGINS` read what they are answered, errors too: without the header a browser hides from a page why it failed.
+struct OriginHeaders: RouterMiddleware {
+    typealias Context = CallContext
+
+    private let origins: Set<String>
+
+    init(settings: Settings) { origins = Set(OriginGuard.list(settings[SettingKeys.allowedOrigins])) }
+
+    func handle(_ request: Request, context: CallContext, next: (Request, CallContext) async throws -> Response) async throws -> Response {
+        var response = try await next(request, context)
+        if let origin = request.headers[.origin]?.lowercased(), origins.contains(origin) {
+            response.headers[.accessControlAllowOrigin] = origin
+            response.headers[.vary] = "Origin"
+        }
+        return response
     }
 }

@@ -58,6 +58,7 @@ public struct ServiceServer: Sendable {
         let routes = self.routes
         router.add(middleware: RequestScopeMiddleware())
         router.add(middleware: TelemetryMiddleware())
+        router.add(middleware: OriginHeaders(settings: settings))
         router.add(middleware: ErrorMiddleware(shape: service.errorShape, routes: routes))
         router.add(middleware: OriginGuard(settings: settings))
         let admission = Admission(limit: settings[SettingKeys.maxConcurrentRequests])
