@@ -113,7 +113,7 @@ struct SmallPartsTests {
         await #expect(throws: CocoaError.self) { try await offPool { throw CocoaError(.fileNoSuchFile) } }
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
-            try await offPool { Issue.record("it began") }
+            _ = try await offPool { Issue.record("it began") }
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
