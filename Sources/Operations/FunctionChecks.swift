@@ -245,32 +245,58 @@ extension Checklist {
         let seconds = 20.0
         let end = ContinuousClock.now.advanced(by: .seconds(seconds))
         let start = ContinuousClock.now
-        let (answered, failed) = await withTaskGroup(of: (Int, Int).self) { group in
+        let tally = await withTaskGroup(of: Tally.self) { group in
             for worker in 0..<5 {
                 group.addTask {
-                    var done = 0
-                    var errors = 0
+                    var tally = Tally()
                     while ContinuousClock.now < end {
-                        let question = Probe.questions[(worker * 2 + done + errors) % Probe.questions.count]
+                        let question = Probe.questions[(worker * 2 + tally.count) % Probe.questions.count]
                         let answer = try? await retrieval.query(
                             QueryRequest(query: question, collection: Probe.collection, cache: false))
-                        // Saying that nothing was found is quick, and no answer.
-                        if let answer, answer.answered, !answer.answer.isEmpty { done += 1 } else { errors += 1 }
+                        tally.add(answer)
                     }
-                    return (done, errors)
+                    return tally
                 }
             }
-            return await group.reduce((0, 0)) { ($0.0 + $1.0, $0.1 + $1.1) }
+            return await group.reduce(into: Tally()) { $0 += $1 }
         }
         let elapsed = start.duration(to: .now).seconds
-        let rate = Double(answered) / elapsed
+        let rate = Double(tally.answered) / elapsed
         let value = "\(rate.formatted(.number.precision(.fractionLength(2)))) a second"
-        let evidence = "\(answered) answered, \(failed) failed in \(elapsed) s, 5 at a time"
-        guard failed == 0 else {
+        let evidence = "\(tally.answered) answered, \(tally.refused) refused, \(tally.failed) failed in \(elapsed) s, 5 at a time"
+        guard tally.failed == 0 else {
+            return Finding(.fail, value: value, reason: "\(tally.failed) of \(tally.count) questions failed", evidence: evidence)
+        }
+        guard tally.refused <= tally.answered else {
             return Finding(
-                .fail, value: value, reason: "\(failed) of \(answered + failed) questions failed or were refused", evidence: evidence)
+                .fail, value: value, reason: "\(tally.refused) of \(tally.count) questions about the probe's document were refused",
+                evidence: evidence)
         }
         return try await judgedSpeed(rate > 1, value: value, what: "fewer than one answered question a second", evidence: evidence, context)
+    }
+}
+
+/// How questions came out. To say that nothing was found is quick, and no answer; a small model says so now and then of what it has read.
+private struct Tally {
+    private(set) var answered = 0
+    private(set) var refused = 0
+    private(set) var failed = 0
+
+    var count: Int { answered + refused + failed }
+
+    /// - Parameter answer: what came; `nil` for an error.
+    mutating func add(_ answer: QueryResponse?) {
+        guard let answer else {
+            failed += 1
+            return
+        }
+        if answer.answered, !answer.answer.isEmpty { answered += 1 } else { refused += 1 }
+    }
+
+    static func += (left: inout Tally, right: Tally) {
+        left.answered += right.answered
+        left.refused += right.refused
+        left.failed += right.failed
     }
 }
 
