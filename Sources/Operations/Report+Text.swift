@@ -11,14 +11,7 @@ public struct ResultPrinter: Sendable {
 
     /// A line for a result, and one more for its reason.
     public func line(_ result: CheckResult) -> String {
-        let (mark, colour) =
-            switch result.outcome {
-            case .pass: ("✅", "32")
-            case .warn: ("⚠️ ", "33")
-            case .fail: ("❌", "31")
-            case .skip: ("⏭️ ", "90")
-            case .inconclusive: ("❔", "35")
-            }
+        let (mark, colour) = Self.mark(of: result.outcome)
         let value = result.value.map { " — \($0)" } ?? ""
         let first = "\(mark) \(styled(result.outcome.rawValue + ":", colour)) \(result.id) \(result.title)\(value)"
         guard let reason = result.reason else { return first }
@@ -35,6 +28,19 @@ public struct ResultPrinter: Sendable {
             summary.ok ? styled("Nothing failed.", "32") : styled("\(summary.fail) of \(report.checks.count) checks failed.", "31")
         return
             "\n\(counts)\n\(verdict) \(report.checks.count) checks in \(report.seconds.formatted(.number.precision(.fractionLength(1)))) s"
+    }
+
+    /// Text in the colour of an outcome.
+    public func styled(_ text: String, as outcome: Outcome) -> String { styled(text, Self.mark(of: outcome).colour) }
+
+    private static func mark(of outcome: Outcome) -> (mark: String, colour: String) {
+        switch outcome {
+        case .pass: ("✅", "32")
+        case .warn: ("⚠️ ", "33")
+        case .fail: ("❌", "31")
+        case .skip: ("⏭️ ", "90")
+        case .inconclusive: ("❔", "35")
+        }
     }
 
     private func styled(_ text: String, _ code: String) -> String { isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }

@@ -22,7 +22,7 @@ struct CheckOutput: ParsableArguments {
         let shown = ShownPhases()
         let isQuiet = json
         let runner = CheckRunner(context) { result in
-            guard !isQuiet else { return }
+            guard !isQuiet, !inParallel else { return }
             if let phase = shown.isNew(result.phase) { print(printer.heading(phase)) }
             print(printer.line(result))
         }
@@ -30,7 +30,13 @@ struct CheckOutput: ParsableArguments {
         let clock = ContinuousClock.now
         let results = inParallel ? await runner.runInParallel(checks(session.settings)) : await runner.run(checks(session.settings))
         let report = Report(results, started: started, seconds: clock.duration(to: .now).seconds)
-        if json { print(String(decoding: try report.json(), as: UTF8.self)) } else { print(printer.summary(report)) }
+        if json {
+            print(String(decoding: try report.json(), as: UTF8.self))
+        } else {
+            // What ran at once is read at once.
+            if inParallel { print(table(of: results, printer)) }
+            print(printer.summary(report))
+        }
         do {
             let folder = try ReportStore(session.settings.dataFolders).save(report, name: name)
             if !json { print("Report: \(folder)/report.md") }
@@ -46,6 +52,22 @@ struct CheckOutput: ParsableArguments {
             }
         }
         if !report.summary.ok { throw ExitCode.failure }
+    }
+
+    /// A row for each result in its outcome's colour; below them, why those that did not pass did not.
+    private func table(of results: [CheckResult], _ printer: ResultPrinter) -> String {
+        let rows = results.map { result in
+            [
+                result.id, result.outcome.rawValue, result.title, result.seconds.formatted(.number.precision(.fractionLength(2))) + " s",
+                result.value ?? "",
+            ]
+        }
+        let lines = Table(["CHECK", "OUTCOME", "WHAT", "TOOK", "FOUND"]).rows(rows).split(separator: "\n")
+        let styled = zip(lines.dropFirst(), results).map { printer.styled(String($0), as: $1.outcome) }
+        let reasons = results.compactMap { result in
+            result.reason.map { printer.styled("\(result.id) \(result.outcome.rawValue): \($0)", as: result.outcome) }
+        }
+        return (lines.prefix(1).map(String.init) + styled + (reasons.isEmpty ? [] : [""] + reasons)).joined(separator: "\n")
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Security
 import Suite
 import SuiteAPI
@@ -9,7 +10,16 @@ struct Session {
 
     init(_ flags: SettingFlags) async throws {
         settings = try await flags.load()
-        let key = try? KeyFile.admin(settings.dataFolders).read()
-        clients = SuiteClients(settings: settings, key: key)
+        clients = SuiteClients(settings: settings, key: Self.key(settings.dataFolders))
+    }
+    /// The key, when this user may read it; one who may not is told, and goes on as whoever the services take him for.
+    private static func key(_ folders: DataFolders) -> String? {
+        do {
+            return try KeyFile.admin(folders).read()
+        } catch {
+            let reason = "The administrator's key cannot be read, so none is sent: \(error.localizedDescription)\n"
+            FileHandle.standardError.write(Data(reason.utf8))
+            return nil
+        }
     }
 }
