@@ -65,7 +65,7 @@ struct CheckOutput: ParsableArguments {
         let lines = Table(["CHECK", "OUTCOME", "WHAT", "TOOK", "FOUND"]).rows(rows).split(separator: "\n")
         let styled = zip(lines.dropFirst(), results).map { printer.styled(String($0), as: $1.outcome) }
         let reasons = results.compactMap { result in
-            result.reason.map { printer.styled("\(result.id) \(result.outcome.rawValue): \($0)", as: result.outcome) }
+            result.reason.map { printer.styled("\(result.outcome.rawValue): \(result.id) \($0)", as: result.outcome) }
         }
         return (lines.prefix(1).map(String.init) + styled + (reasons.isEmpty ? [] : [""] + reasons)).joined(separator: "\n")
     }
