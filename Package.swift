@@ -19,6 +19,7 @@ let httpTypes = product("HTTPTypes", "swift-http-types")
 let nioCore = product("NIOCore", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
+let nioSSL = product("NIOSSL", "swift-nio-ssl")
 let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let grdb = product("GRDB", "GRDB.swift")
@@ -55,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -67,8 +69,10 @@ let package = Package(
         .executableTarget(
             name: "maru",
             dependencies: [
-                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Supervision",
-                "Operations", logging, metrics, lifecycle, asyncHTTPClient, product("ArgumentParser", "swift-argument-parser"),
+                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools",
+                "Sandbox",
+                "Supervision", "Operations", logging, metrics, lifecycle, asyncHTTPClient,
+                product("ArgumentParser", "swift-argument-parser"),
             ],
             swiftSettings: strict),
         // 6
@@ -83,6 +87,7 @@ let package = Package(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
+        module("Tools", service + ["Security", "Sandbox", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient, nioHTTP1]),
         module("Embedding", service + ["Inference", asyncHTTPClient, nioHTTP1]),
         // 4
@@ -97,7 +102,10 @@ let package = Package(
                 .embedInCode("Resources/conversion-requirements.txt"),
             ]),
         module("Vectors", service + ["CHnsw", crypto, grdb, systemPackage]),
-        module("Security", ["Suite", "ServiceKit", crypto, systemPackage]),
+        module(
+            "Security",
+            ["Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, crypto, grdb, nioCore, nioPosix, nioSSL, systemPackage]),
+        module("Sandbox", ["Suite", "ServiceKit", "CLinux", logging, metrics, subprocess, systemPackage]),
         // 3
         module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, nioHTTP1]),
         // 2
@@ -112,6 +120,7 @@ let package = Package(
         // 1
         module("Suite", [product("Configuration", "swift-configuration"), systemPackage]),
         .target(name: "CVersion", cSettings: [.define("MARU_COMMIT", to: "\"\(commit)\"", .when(configuration: .release))]),
+        .target(name: "CLinux"),
         .target(name: "CHnsw", cxxSettings: [.headerSearchPath("../../.deps/hnswlib")]),
 
         // What tests share: a running service, scratch folders, settings.
@@ -124,7 +133,9 @@ let package = Package(
         tests("SuiteTests", []),
         tests("ServiceKitTests", [asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("SuiteAPITests", []),
-        tests("SecurityTests", ["Security"]),
+        tests("SecurityTests", ["Security", grdb, nioPosix]),
+        tests("SandboxTests", ["Sandbox", subprocess]),
+        tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),

@@ -112,6 +112,72 @@ public enum SettingKeys {
 }
 
 extension SettingKeys {
+    // MARK: Identity, roles, approvals
+    public static let apiKey = Setting.text(
+        "MARU_API_KEY", "", "Key that commands are made with; empty: the administrator's, where this user may read it.", secret: true)
+    public static let mcpSecurityPort = Setting.port(
+        "MCP_SECURITY_PORT", 8021, "Port of the administration of users, roles, keys and audit.")
+    public static let rbacEnabled = Setting.flag(
+        "RBAC_ENABLED", true, "Whether tools are bound to permissions. Off is reported in the log, in /health and by `maru verify`.")
+    public static let rateLimitEnabled = Setting.flag("RATE_LIMIT_ENABLED", true, "Whether calls of tools are limited; off is reported.")
+    public static let approvalEnabled = Setting.flag(
+        "APPROVAL_WORKFLOW_ENABLED", true, "Whether tools of high sensitivity need somebody's approval; off is reported.")
+    public static let approvalTimeout = Setting.integer(
+        "APPROVAL_TIMEOUT", 300, in: 1...604_800, "Seconds until a request that nobody decided, or an approval that nobody used, expires.")
+    public static let approvalMaxPending = Setting.integer(
+        "APPROVAL_MAX_PENDING", 50, in: 1...10_000, "Requests that may wait for a decision; more are refused with 403 at once.")
+    public static let auditRetentionDays = Setting.integer(
+        "AUDIT_RETENTION_DAYS", 90, in: 1...36_500, "Days for which the audit log is kept.")
+    public static let notificationEnabled = Setting.flag("NOTIFICATION_ENABLED", false, "Whether approvals are told of by e-mail.")
+    public static let smtpHost = Setting.text("SMTP_HOST", "localhost", "Mail server.")
+    public static let smtpPort = Setting.port("SMTP_PORT", 587, "Port of the mail server.")
+    public static let smtpUseTLS = Setting.flag("SMTP_USE_TLS", true, "Whether mail goes out only after STARTTLS.")
+    public static let smtpUser = Setting.text("SMTP_USER", "", "User at the mail server; empty: no login.")
+    public static let smtpPassword = Setting.text("SMTP_PASSWORD", "", "Password at the mail server.", secret: true)
+    public static let emailFrom = Setting.text("EMAIL_FROM", "admin@localhost", "Sender of mail.")
+    public static let emailTo = Setting.text("EMAIL_TO", "operator@localhost", "Who is told, separated by commas.")
+
+    // MARK: Tools
+    public static let projectRoot = Setting.text(
+        "PROJECT_ROOT", "",
+        "Folder that the file and git tools work in; the folder of the .env in force, or `workspace` in DATA_DIR without one.")
+    public static let allowedRoots = Setting.text(
+        "ALLOWED_ROOTS", "", "More folders, separated by commas, that the file and git tools may open.")
+    public static let mcpMaxSessions = Setting.integer(
+        "MCP_MAX_SESSIONS", 1_000, in: 1...100_000, "Sessions of MCP clients that may be open at once.")
+    public static let mcpSessionTimeout = Setting.integer(
+        "MCP_SESSION_TIMEOUT", 3_600, in: 10...604_800, "Seconds after which a session that is not used ends.")
+    public static let chromium = Setting.text("CHROMIUM", "", "The Chromium or Chrome to run; empty: the one on PATH.")
+    public static let webTimeout = Setting.integer("WEB_TIMEOUT", 30, in: 1...300, "Seconds a page may take to load.")
+    public static let webMaxBytes = Setting.integer(
+        "WEB_MAX_BYTES", 33_554_432, in: 65_536...1_073_741_824, "Bytes a page may load, with all that belongs to it.")
+    public static let webAllowedHosts = Setting.text(
+        "WEB_ALLOWED_HOSTS", "", "host:port, separated by commas, that web tools may open although they lie in a private network.")
+    public static let notionToken = Setting.text(
+        "NOTION_TOKEN", "", "Token of a Notion integration; empty: Notion tools are refused.", secret: true)
+    public static let notionURL = Setting.url("NOTION_API_URL", "https://api.notion.com", "Where Notion's API is.")
+
+    // MARK: Sandbox
+    public static let sandboxEnabled = Setting.flag(
+        "SANDBOX_ENABLED", true, "Whether code may be run in the sandbox. Off: tools that run code are refused, and that is reported.")
+    public static let sandboxWorkspace = Setting<SandboxWorkspace>.choice(
+        "SANDBOX_WORKSPACE", .read, "Whether shell commands in the sandbox see the workspace, secrets left out: read or none.")
+    public static let sandboxMemory = Setting.integer(
+        "SANDBOX_MAX_MEMORY_MB", 512, in: 32...1_048_576, "Memory of a run, in MiB.")
+    public static let sandboxCPUTime = Setting.integer("SANDBOX_MAX_CPU_TIME", 30, in: 1...3_600, "Seconds of processor time of a run.")
+    public static let sandboxOutput = Setting.integer(
+        "SANDBOX_MAX_OUTPUT_SIZE", 1_048_576, in: 1_024...67_108_864, "Bytes that are kept of each of a run's outputs.")
+    public static let sandboxFileSize = Setting.integer(
+        "SANDBOX_MAX_FILE_SIZE", 10_485_760, in: 4_096...1_073_741_824, "Bytes of a file that a run writes.")
+    public static let sandboxProcesses = Setting.integer(
+        "SANDBOX_MAX_PROCESSES", 64, in: 1...4_096, "Processes and threads of a run.")
+    public static let sandboxConcurrent = Setting.integer("SANDBOX_MAX_CONCURRENT", 4, in: 1...256, "Runs at once; others wait.")
+}
+
+/// What shell commands in the sandbox see of the workspace.
+public enum SandboxWorkspace: String, CaseIterable, Sendable { case none, read }
+
+extension SettingKeys {
     /// Every setting, in the order of the docs.
     public static let all: [any SettingDescription] = [
         host, gatewayPort, inferenceChatPort, inferenceCodePort, ragPort, embeddingPort, memoryPort, mcpPort, qdrantPort, allowedHosts,
@@ -120,6 +186,10 @@ extension SettingKeys {
         llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
-        documentsDirectory,
+        documentsDirectory, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled, approvalTimeout, approvalMaxPending,
+        auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpUser, smtpPassword, emailFrom, emailTo, projectRoot,
+        allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webAllowedHosts, notionToken, notionURL,
+        sandboxEnabled, sandboxWorkspace, sandboxMemory, sandboxCPUTime, sandboxOutput, sandboxFileSize, sandboxProcesses,
+        sandboxConcurrent,
     ]
 }

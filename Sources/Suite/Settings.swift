@@ -98,6 +98,14 @@ public struct Settings: Sendable {
     /// `MODELS_DIR`.
     public var modelsFolder: FilePath { path(self[SettingKeys.modelsDirectory]) }
 
+    /// `PROJECT_ROOT` and, after it, `ALLOWED_ROOTS`: the folders that file and git tools may open.
+    public var workspaceRoots: [FilePath] {
+        let own = self[SettingKeys.projectRoot]
+        let root = own.isEmpty ? (envFile == nil ? dataFolders.root.appending("workspace") : home) : path(own)
+        let more = self[SettingKeys.allowedRoots].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        return [root] + more.filter { !$0.isEmpty }.map(path)
+    }
+
     private static func envFile(environment: [String: String], workingDirectory: FilePath, userHome: FilePath) throws -> FilePath? {
         if let named = environment["MARU_ENV_FILE"], !named.isEmpty {
             let path = workingDirectory.pushing(FilePath(named))

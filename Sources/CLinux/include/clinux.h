@@ -1,0 +1,19 @@
+// Calls of the Linux kernel that Swift cannot make itself: variadic, or with structures that its headers hide.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Opens `path` below the folder `dirfd`; fails with EXDEV where it would leave it, and with ELOOP at magic links.
+/// See openat2(2), RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS.
+///
+/// Returns a descriptor, or -1 with errno set; ENOSYS where the kernel has no openat2 (before 5.6, and on other systems).
+int clinux_open_beneath(int dirfd, const char *path, int flags, unsigned int mode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
