@@ -104,7 +104,10 @@ let package = Package(
         module("Vectors", service + ["CHnsw", crypto, grdb, systemPackage]),
         module(
             "Security",
-            ["Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, crypto, grdb, nioCore, nioPosix, nioSSL, systemPackage]),
+            [
+                "Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, crypto, grdb, httpTypes, nioCore, nioPosix, nioSSL,
+                systemPackage,
+            ]),
         module("Sandbox", ["Suite", "ServiceKit", "CLinux", logging, metrics, subprocess, systemPackage]),
         // 3
         module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, nioHTTP1]),

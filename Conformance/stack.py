@@ -26,6 +26,7 @@ PORTS = {
     "embedding": "EMBEDDING_PORT",
     "qdrant": "QDRANT_PORT",
     "mcp-server": "MCP_PORT",
+    "administration": "MCP_SECURITY_PORT",
     "memory-api": "MEMORY_PORT",
 }
 

@@ -11,18 +11,18 @@ extension Checklist {
     static func configuration(_ settings: Settings) -> [Check] {
         let folders = settings.dataFolders
         return [
-            .absent(
+            Check(
                 "S22", .configuration, "Security settings", threshold: "RBAC, approvals, sandbox and rate limits on; a guest is refused",
-                command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'"),
+                command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'", asksService: true, run: securitySettings),
             Check(
                 "S23", .configuration, "Last CI run", threshold: "green, of this commit", command: ".ci/run && cat .build/ci-passed",
                 run: lastCIRun),
             Check(
                 "S24", .configuration, "Model and data paths", threshold: "every data folder and the models in use exist",
                 command: "ls -d \(folders.required.map(\.string).joined(separator: " ")) \(settings.modelsFolder)/*.gguf", run: paths),
-            .absent(
+            Check(
                 "S25", .configuration, "Security checklist", threshold: "written",
-                command: "test -s docs/ops/PRODUCTION_SECURITY_CHECKLIST.md"),
+                command: "test -s docs/ops/PRODUCTION_SECURITY_CHECKLIST.md", run: securityChecklist),
             Check(
                 "C01", .configuration, "Collections fit the embedding model",
                 threshold: "every retrieval collection has the model's dimension",
@@ -40,7 +40,7 @@ extension Checklist {
                 threshold: "known build; every known advisory has its mitigation in force in the engines that run",
                 command: "maru engine show; ps -ww -o args= -p $(cat \(folders.run)/*.engine.pid | cut -d' ' -f1 | paste -sd,)", run: engine
             ),
-        ]
+        ] + security(settings)
     }
 
     /// `.ci/run` leaves the commit that it found green, so that the check needs no network.
@@ -152,7 +152,7 @@ extension Checklist {
     private static func loopback(_ context: CheckContext) async throws -> Finding {
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { KernelFile.text($0) }
         guard !tables.isEmpty else { return .skip("this system has no /proc/net/tcp") }
-        let mine = Set(ServiceCatalogue.runnable.compactMap { $0.port.map { context.settings[$0] } })
+        let mine = Set(ServiceCatalogue.runnable.flatMap { $0.ports.map { context.settings[$0] } })
         var open: [String] = []
         var seen = 0
         for line in tables.flatMap({ $0.split(separator: "\n") }) {

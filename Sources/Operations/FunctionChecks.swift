@@ -26,9 +26,16 @@ extension Checklist {
                 "S28", .function, "Embedding", threshold: "2 texts give 2 vectors of the reported dimension",
                 command: "\(curl) \(settings.baseURL(of: .embedding))/embed \(json) -d '{\"texts\":[\"a\",\"b\"]}'", asksService: true,
                 run: embedding),
-            .absent(
+            Check(
                 "S29", .function, "Tool call", threshold: "read_file returns the file's content",
-                command: "curl -fsS localhost:8020/tools/read_file/call \(json) -d '{\"path\":\"README.md\"}'"),
+                command: "\(curl) \(settings.baseURL(of: .mcpServer))/tools/read_file/call \(json) -d '{\"path\":\"README.md\"}'",
+                asksService: true, run: toolCall),
+            Check(
+                "N10", .function, "Every tool",
+                threshold: "25 tools; those that read do their work; a guest is refused all that is not his",
+                command: "\(curl) \(settings.baseURL(of: .mcpServer))/tools | jq '.tools | length'", limit: .seconds(180),
+                asksService: true,
+                run: everyTool),
             Check(
                 "S30", .function, "Gateway latency", threshold: "p95 < 3 s over real chat requests",
                 command: "maru verify --phase 5", limit: .seconds(120), asksService: true, run: gatewayLatency),

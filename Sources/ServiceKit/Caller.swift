@@ -17,11 +17,15 @@ public enum Role: String, Sendable, Codable, Comparable, CaseIterable {
 /// An identity that asked for something.
 public struct Caller: Sendable, Equatable {
     public let id: String
+    /// What routes are open to it.
     public let role: Role?
+    /// The role's own name, which for one that an administrator made is not that of ``role``.
+    public let roleName: String
 
-    public init(id: String, role: Role?) {
+    public init(id: String, role: Role?, roleName: String? = nil) {
         self.id = id
         self.role = role
+        self.roleName = roleName ?? role?.rawValue ?? "none"
     }
 
     /// Nobody in particular: allowed where a route is open to everyone.

@@ -6,6 +6,8 @@ public struct ServiceDescriptor: Sendable {
     public let title: String
     /// The setting that holds its port; `nil` for a service that listens nowhere.
     public let port: Setting<Int>?
+    /// The settings that hold ports it listens on besides.
+    public let furtherPorts: [Setting<Int>]
     /// Answers 200 when the service and what it depends on can serve.
     public let healthPath: String
     /// What Prometheus scrapes.
@@ -20,6 +22,9 @@ public struct ServiceDescriptor: Sendable {
     public let gracePeriod: Duration
     /// Whether this build contains the service. Checks of the others are skipped with that reason, and nothing starts them.
     public let isInThisBuild: Bool
+
+    /// Every port it listens on.
+    public var ports: [Setting<Int>] { (port.map { [$0] } ?? []) + furtherPorts }
 }
 
 /// The one list of services; in start order.
@@ -34,7 +39,7 @@ public enum ServiceCatalogue {
             .rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2
         ),
         service(
-            .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
+            .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, and: [SettingKeys.mcpSecurityPort], after: [.gateway, .rag, .embedding], profile: .p3),
         service(
             .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
             inThisBuild: false),
@@ -72,11 +77,11 @@ public enum ServiceCatalogue {
     }
 
     private static func service(
-        _ id: ServiceID, _ title: String, _ port: Setting<Int>?, health: String = "/health", after dependencies: [ServiceID] = [],
+        _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health", after dependencies: [ServiceID] = [],
         profile: Profile, start: Duration = .seconds(30), inThisBuild: Bool = true
     ) -> ServiceDescriptor {
         ServiceDescriptor(
-            id: id, title: title, port: port, healthPath: health, metricsPath: "/metrics", dependencies: dependencies, profile: profile,
+            id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics", dependencies: dependencies, profile: profile,
             startTimeout: start, gracePeriod: .seconds(10), isInThisBuild: inThisBuild)
     }
 }

@@ -26,6 +26,15 @@ public struct SuiteClients: Sendable {
         EmbeddingClient(client(.embedding, timeout: .seconds(120), retry: RetryPolicy(attempts: 3)))
     }
 
+    /// Users, roles, keys, the audit log and the sandbox of the tool server, on a port of their own.
+    public var administration: ServiceClient {
+        ServiceClient(
+            name: ServiceID.mcpServer.rawValue, baseURL: "http://\(settings.hostInURL):\(settings[SettingKeys.mcpSecurityPort])", key: key,
+            http: http)
+    }
+
+    public var tools: ToolClient { ToolClient(client(.mcpServer, timeout: .seconds(settings[SettingKeys.requestTimeout]))) }
+
     public var retrieval: RetrievalClient { RetrievalClient(client(.rag, timeout: .seconds(3_600))) }
 
     /// This stack's vector store, or the Qdrant that `QDRANT_URL` names.

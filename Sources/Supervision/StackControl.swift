@@ -56,14 +56,13 @@ public struct StackControl: Sendable {
         await endLeftovers()
         var taken: [String] = []
         for service in services {
-            guard let port = service.port.map({ settings[$0] }), !(await PortHolder.isFree(port, host: settings[SettingKeys.host])) else {
-                continue
+            for port in service.ports.map({ settings[$0] }) where !(await PortHolder.isFree(port, host: settings[SettingKeys.host])) {
+                let holder = await PortHolder.name(of: port) ?? "another program"
+                taken.append("port \(port), which \(service.id) needs, is in use by \(holder)")
             }
-            let holder = await PortHolder.name(of: port) ?? "another program"
-            taken.append("port \(port), which \(service.id) needs, is in use by \(holder)")
         }
         guard taken.isEmpty else {
-            let names = services.compactMap { $0.port?.name }.joined(separator: ", ")
+            let names = services.flatMap { $0.ports.map(\.name) }.joined(separator: ", ")
             throw SupervisionError(
                 taken.joined(separator: "\n") + "\nNothing was started. Stop what holds it, or set another port (\(names)).")
         }

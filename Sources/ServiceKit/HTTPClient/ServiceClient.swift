@@ -80,8 +80,12 @@ public struct ServiceClient: Sendable {
     /// Sends a request and gives the answer as it comes. The time limit is for the head; leaving the body's loop closes the connection.
     ///
     /// - Throws: ``UpstreamError`` when there is no answer or an error status.
-    public func stream(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil) async throws -> HTTPClientResponse {
-        let request = try self.request(method, path, body: body)
+    ///
+    /// - Parameter type: the type of content that is asked for, where a service has several.
+    public func stream(
+        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, accepting type: String? = nil
+    ) async throws -> HTTPClientResponse {
+        let request = try self.request(method, path, body: body, accepting: type)
         return try await translatingFailures {
             let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
             guard (200..<300).contains(response.status.code) else {
@@ -91,9 +95,12 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    private func request(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)?) throws -> HTTPClientRequest {
+    private func request(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)?, accepting type: String? = nil) throws
+        -> HTTPClientRequest
+    {
         var request = HTTPClientRequest(url: baseURL + path)
         request.method = method
+        if let type { request.headers.add(name: "Accept", value: type) }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let scope = RequestScope.current {
             request.headers.add(name: "X-Request-ID", value: scope.requestID)

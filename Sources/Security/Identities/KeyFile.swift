@@ -18,6 +18,9 @@ public struct KeyFile: Sendable {
         KeyFile(path: folders.secrets.appending("service.key"), prefix: "maru_service_")
     }
 
+    /// What the anchor of the audit log is signed with.
+    static func audit(_ folders: DataFolders) -> KeyFile { KeyFile(path: folders.secrets.appending("audit.key"), prefix: "maru_audit_") }
+
     /// The key, if there is one.
     ///
     /// - Throws: when the file is there and cannot be read.

@@ -1,0 +1,102 @@
+import Foundation
+import GRDB
+import ServiceKit
+import Suite
+
+/// The audit log: append-only, each record chained to the one before it by a hash, on the disk before the writer goes on.
+///
+/// Records of callers that wait at the same time are written in one transaction with one sync of the disk (group commit). Nothing is
+/// dropped: who appends waits. Several processes may append; each takes the head of the chain within its transaction.
+public actor AuditLog {
+    private struct Waiting {
+        let records: [AuditRecord]
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
+    /// Records of one transaction at the most, so that none waits long for others.
+    private static let batch = 512
+
+    nonisolated let database: SecurityDatabase
+    nonisolated let anchor: AuditAnchor
+    private var waiting: [Waiting] = []
+    private var isWriting = false
+
+    public init(_ database: SecurityDatabase, settings: Settings) throws {
+        self.database = database
+        anchor = try AuditAnchor(settings.dataFolders)
+    }
+
+    /// Appends records and returns once they are durable; they stand next to one another in the log.
+    ///
+    /// - Throws: the database's error; none of the records was written then.
+    public func append(_ records: [AuditRecord]) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            waiting.append(Waiting(records: records, continuation: continuation))
+            guard !isWriting else { return }
+            isWriting = true
+            Task { await drain() }
+        }
+    }
+
+    public func append(_ record: AuditRecord) async throws { try await append([record]) }
+
+    private func drain() async {
+        while !waiting.isEmpty {
+            var count = 0
+            let end = waiting.firstIndex { waiting in
+                count += waiting.records.count
+                return count > Self.batch
+            }
+            let taken = Array(waiting.prefix(max(1, end ?? waiting.count)))
+            waiting.removeFirst(taken.count)
+            do {
+                let records = taken.flatMap(\.records)
+                let head = try await database.pool.write { db in try Self.write(records, db) }
+                for entry in taken { entry.continuation.resume() }
+                await anchor.keep(head)
+            } catch {
+                for entry in taken { entry.continuation.resume(throwing: error) }
+            }
+        }
+        isWriting = false
+    }
+
+    private static func write(_ records: [AuditRecord], _ db: Database) throws -> AuditHead {
+        var head = try AuditHead(db)
+        let time = Date.now.sqlText
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO security_audit_logs (log_id, user_id, tool_name, action, status, error_message, request_data, timestamp,
+                    execution_time_ms, ip_address, session_id, request_id, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+        for record in records {
+            let entry = AuditEntry(head.lastID + 1, record, at: time)
+            head.lastID = entry.log_id
+            head.hash = entry.hash(after: head.hash)
+            try statement.execute(arguments: [
+                entry.log_id, entry.user_id, entry.tool_name, entry.action, entry.status, entry.error_message, entry.request_data,
+                entry.timestamp, entry.execution_time_ms, entry.ip_address, entry.session_id, entry.request_id, head.hash,
+            ])
+        }
+        try db.cachedStatement(sql: "UPDATE security_audit_head SET last_id = ?, hash = ?").execute(arguments: [head.lastID, head.hash])
+        return head
+    }
+}
+
+/// Where the chain ends, and where it begins since older records were dropped.
+struct AuditHead: Sendable {
+    var lastID: Int64
+    var hash: Data
+    let prunedID: Int64
+    let prunedHash: Data
+
+    init(_ db: Database) throws {
+        guard let row = try Row.fetchOne(db, sql: "SELECT last_id, hash, pruned_id, pruned_hash FROM security_audit_head") else {
+            throw DatabaseError(message: "security_audit_head has no row")
+        }
+        lastID = row["last_id"]
+        hash = row["hash"]
+        prunedID = row["pruned_id"]
+        prunedHash = row["pruned_hash"]
+    }
+}

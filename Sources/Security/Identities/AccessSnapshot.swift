@@ -1,0 +1,56 @@
+import Foundation
+import GRDB
+import ServiceKit
+
+/// Who there is and what they may do, as the database had it at one moment.
+struct AccessSnapshot: Sendable {
+    struct User: Sendable {
+        let id: String
+        let roleName: String
+        let permissions: Set<String>
+
+        /// A role that an administrator made opens no routes but those of guests; its tools are granted one by one.
+        var caller: Caller {
+            let role = Role.systemRoles.first { $0.rawValue == roleName } ?? .guest
+            return Caller(id: id, role: role, roleName: roleName)
+        }
+    }
+
+    struct Key: Sendable {
+        let digest: [UInt8]
+        let userID: String
+        let expires: Date?
+    }
+
+    let generation: Int
+    /// Active users alone.
+    let users: [String: User]
+    /// Keys that are not revoked, of active users.
+    let keys: [Key]
+
+    init(_ db: Database) throws {
+        generation = try Int.fetchOne(db, sql: "SELECT generation FROM security_state") ?? 0
+        var permissions: [String: Set<String>] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT user_id, permission_name FROM v_user_permissions") {
+            permissions[row["user_id"], default: []].insert(row["permission_name"])
+        }
+        var users: [String: User] = [:]
+        let known = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT u.user_id, r.role_name FROM security_users u JOIN security_roles r ON r.role_id = u.role_id WHERE u.is_active = 1
+                """)
+        for row in known {
+            let id: String = row["user_id"]
+            users[id] = User(id: id, roleName: row["role_name"], permissions: permissions[id] ?? [])
+        }
+        self.users = users
+        keys = try Row.fetchAll(db, sql: "SELECT user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL").compactMap { row in
+            guard users[row["user_id"]] != nil else { return nil }
+            let hash: Data = row["hash"]
+            let expires: String? = row["expires_at"]
+            // An expiry that cannot be read is one that has passed.
+            return Key(digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast })
+        }
+    }
+}
