@@ -41,12 +41,13 @@ public struct ApprovalStatistics: Sendable, Codable, Equatable {
 extension Approvals {
     /// The request with an id, or with the only id that begins so. One that is overdue is expired from here on.
     ///
+    /// - Parameter userID: looks among the requests of this user alone.
     /// - Throws: 404 when there is none, 409 `ambiguous_id`, 422 when it is not the beginning of an id.
-    public func find(_ id: String) async throws -> ApprovalRequest {
+    public func find(_ id: String, onlyOf userID: String? = nil) async throws -> ApprovalRequest {
         let range = try IDRange(id)
-        let rows = try await database.read { try range.rows($0, onlyOf: nil) }
+        let rows = try await database.read { try range.rows($0, onlyOf: userID) }
         if rows.count == 1, !ApprovalLifecycle(rows[0], lifetime: lifetime).isOverdue(at: now()) { return rows[0] }
-        return try await apply(range, .tick, onlyOf: nil).value(id)
+        return try await apply(range, .tick, onlyOf: userID).value(id)
     }
 
     /// Requests, and how many there are past the limit. Long arguments and previews are left out; ``find(_:)`` has them.
