@@ -1,3 +1,4 @@
+import HTTPTypes
 import Security
 import ServiceKit
 import SuiteAPI

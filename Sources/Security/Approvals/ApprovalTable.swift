@@ -1,25 +1,26 @@
 import Foundation
 import GRDB
 
-/// Adds the tables of approvals and of mail about them to the migrations of the security database.
+/// Adds the tables of approvals and of mail about them to the migrations of the security database; to a table of approvals that is there,
+/// what it lacks.
 public func registerApprovals(_ migrator: inout DatabaseMigrator) {
     migrator.registerMigration("approvals and outbox") { db in
         try db.execute(
             sql: """
-                CREATE TABLE approval_requests (request_id TEXT PRIMARY KEY NOT NULL, tool_name TEXT NOT NULL, user_id TEXT NOT NULL,
+                CREATE TABLE IF NOT EXISTS approval_requests (request_id TEXT PRIMARY KEY NOT NULL, tool_name TEXT NOT NULL, user_id TEXT NOT NULL,
                     role TEXT NOT NULL, request_data TEXT NOT NULL, digest TEXT NOT NULL, preview TEXT,
                     status TEXT NOT NULL DEFAULT 'pending', requested_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
                     responded_at DATETIME, responder_id TEXT, response_reason TEXT, expires_at DATETIME NOT NULL, used_at DATETIME,
-                    created_by TEXT,
                     CHECK (status IN ('pending', 'approved', 'rejected', 'timeout', 'expired', 'cancelled', 'used')));
-                CREATE INDEX approval_requests_by_status ON approval_requests (status, expires_at);
-                CREATE INDEX approval_requests_by_user ON approval_requests (user_id);
-                CREATE INDEX approval_requests_by_time ON approval_requests (requested_at DESC);
-                CREATE INDEX approval_requests_by_digest ON approval_requests (digest, user_id, status);
-                CREATE VIEW pending_approvals AS
+                CREATE INDEX IF NOT EXISTS approval_requests_by_status ON approval_requests (status, expires_at);
+                CREATE INDEX IF NOT EXISTS approval_requests_by_user ON approval_requests (user_id);
+                CREATE INDEX IF NOT EXISTS approval_requests_by_time ON approval_requests (requested_at DESC);
+                CREATE INDEX IF NOT EXISTS approval_requests_by_digest ON approval_requests (digest, user_id, status);
+                CREATE VIEW IF NOT EXISTS pending_approvals AS
                     SELECT *, CAST(ceil((julianday(expires_at) - julianday('now')) * 86400) AS INTEGER) AS seconds_until_expiry
                     FROM approval_requests WHERE status = 'pending' AND julianday(expires_at) > julianday('now')
                     ORDER BY requested_at;
+                ALTER TABLE approval_requests ADD COLUMN created_by TEXT;
                 CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, request_id TEXT NOT NULL,
                     subject TEXT NOT NULL, text TEXT NOT NULL, html TEXT NOT NULL, created_at DATETIME NOT NULL,
                     attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at DATETIME NOT NULL, sent_at DATETIME, failed_at DATETIME,

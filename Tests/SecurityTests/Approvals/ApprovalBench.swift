@@ -1,11 +1,12 @@
 import Foundation
 import GRDB
-import Security
 import ServiceKit
 import Suite
 import Synchronization
 import SystemPackage
 import TestSupport
+
+@testable import Security
 
 /// A clock that a test moves.
 final class MovableClock: Sendable {

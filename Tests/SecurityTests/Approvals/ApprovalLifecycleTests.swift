@@ -1,6 +1,7 @@
 import Foundation
-import Security
 import Testing
+
+@testable import Security
 
 @Suite("The life of an approval")
 struct ApprovalLifecycleTests {
@@ -49,7 +50,9 @@ struct ApprovalLifecycleTests {
             case .used:
                 uses += 1
                 guard event == .redeem(tool: "write_file", digest: "right", by: "dev") else { return broken.append("used by \(event)") }
-                guard before == .approved, let approvedAt, now < approvedAt + 300 else { return broken.append("used without an approval in time") }
+                guard before == .approved, let approvedAt, now < approvedAt + 300 else {
+                    return broken.append("used without an approval in time")
+                }
             case .pending: broken.append("pending again")
             case .rejected, .timeout, .expired, .cancelled: break
             }

@@ -37,11 +37,13 @@ struct ApprovalSMTPTests {
     @Test("A mail is handed over after STARTTLS and login; whom the server refuses is told")
     func conversation() throws {
         let dialogue = SMTPDialogue(
-            try Self.message(["one@example.org", "two@example.org"]), login: .init(user: "u", password: "p"), needsTLS: true, isLoopback: false)
+            try Self.message(["one@example.org", "two@example.org"]), login: .init(user: "u", password: "p"), needsTLS: true,
+            isLoopback: false)
         let (sent, end) = Self.play(
             dialogue,
             [
-                "220 hello", "250-host", "250 STARTTLS", "220 go", "250-host", "250 AUTH LOGIN PLAIN", "235 ok", "250 ok", "250 ok", "550 no such",
+                "220 hello", "250-host", "250 STARTTLS", "220 go", "250-host", "250 AUTH LOGIN PLAIN", "235 ok", "250 ok", "250 ok",
+                "550 no such",
                 "354 go", "250 taken",
             ])
         let expected = [
@@ -146,7 +148,8 @@ struct ApprovalSMTPTests {
         try await withScratchFolder { folder in
             for values in [
                 ["EMAIL_TO": "a@b\r\nBcc: c@d"], ["EMAIL_TO": ","], ["EMAIL_FROM": "nobody"],
-                ["SMTP_TLS_VERIFY": "false", "SMTP_HOST": "mail.example.org"], ["SMTP_TLS_VERIFY": "false", "SMTP_HOST": "127.evil.example"],
+                ["SMTP_TLS_VERIFY": "false", "SMTP_HOST": "mail.example.org"],
+                ["SMTP_TLS_VERIFY": "false", "SMTP_HOST": "127.evil.example"],
             ] {
                 let bench = try await ApprovalBench(folder, values.merging(["NOTIFICATION_ENABLED": "true"]) { own, _ in own })
                 let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
-import Security
 import ServiceKit
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import Security
 
 @Suite("Approvals")
 struct ApprovalsTests {
@@ -145,7 +147,8 @@ struct ApprovalsTests {
             bench.clock.move(300)
             #expect(try await approvals.find(asked.shortID).status == .expired)
             let kept = try await bench.database().read {
-                try String.fetchOne($0, sql: "SELECT status || responder_id FROM approval_requests WHERE request_id = ?", arguments: [asked.idText])
+                try String.fetchOne(
+                    $0, sql: "SELECT status || responder_id FROM approval_requests WHERE request_id = ?", arguments: [asked.idText])
             }
             #expect(kept == "expiredsystem")
             #expect(await code { try await approvals.decide(asked.idText, approve: true, by: bench.boss) } == "approval_expired")
