@@ -7,8 +7,8 @@ public func registerApprovals(_ migrator: inout DatabaseMigrator) {
     migrator.registerMigration("approvals and outbox") { db in
         try db.execute(
             sql: """
-                CREATE TABLE IF NOT EXISTS approval_requests (request_id TEXT PRIMARY KEY NOT NULL, tool_name TEXT NOT NULL, user_id TEXT NOT NULL,
-                    role TEXT NOT NULL, request_data TEXT NOT NULL, digest TEXT NOT NULL, preview TEXT,
+                CREATE TABLE IF NOT EXISTS approval_requests (request_id TEXT PRIMARY KEY NOT NULL, tool_name TEXT NOT NULL,
+                    user_id TEXT NOT NULL, role TEXT NOT NULL, request_data TEXT NOT NULL, digest TEXT NOT NULL, preview TEXT,
                     status TEXT NOT NULL DEFAULT 'pending', requested_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
                     responded_at DATETIME, responder_id TEXT, response_reason TEXT, expires_at DATETIME NOT NULL, used_at DATETIME,
                     CHECK (status IN ('pending', 'approved', 'rejected', 'timeout', 'expired', 'cancelled', 'used')));

@@ -59,7 +59,7 @@ struct ApprovalLifecycleTests {
         }
     }
 
-    @Test("S4: no sequence of five events lets a call through twice, unapproved, swapped, late, or on the asker's own word")
+    @Test("S4: no sequence of four events lets a call through twice, unapproved, swapped, late, or on the asker's own word")
     func everySequence() {
         var sequences = 0
         var used = 0
