@@ -47,7 +47,9 @@ enum VisibleText {
     }
 
     private static func written(_ scalar: Unicode.Scalar) -> String {
-        switch scalar.properties.generalCategory {
+        // What a terminal shows as nothing at all would make two commands look alike.
+        if scalar.properties.isDefaultIgnorableCodePoint { return "\\u{\(String(scalar.value, radix: 16))}" }
+        return switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
             "\\u{\(String(scalar.value, radix: 16))}"
         default: String(scalar)
