@@ -136,7 +136,7 @@ let package = Package(
         tests("SuiteTests", []),
         tests("ServiceKitTests", [asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("SuiteAPITests", []),
-        tests("SecurityTests", ["Security", grdb, nioPosix]),
+        tests("SecurityTests", ["Security", grdb, nioPosix, nioSSL, subprocess]),
         tests("SandboxTests", ["Sandbox", subprocess]),
         tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),

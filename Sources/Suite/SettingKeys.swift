@@ -132,6 +132,8 @@ extension SettingKeys {
     public static let smtpHost = Setting.text("SMTP_HOST", "localhost", "Mail server.")
     public static let smtpPort = Setting.port("SMTP_PORT", 587, "Port of the mail server.")
     public static let smtpUseTLS = Setting.flag("SMTP_USE_TLS", true, "Whether mail goes out only after STARTTLS.")
+    public static let smtpTLSVerify = Setting.flag(
+        "SMTP_TLS_VERIFY", true, "Whether the mail server's certificate has to be valid; off only for a server on this machine.")
     public static let smtpUser = Setting.text("SMTP_USER", "", "User at the mail server; empty: no login.")
     public static let smtpPassword = Setting.text("SMTP_PASSWORD", "", "Password at the mail server.", secret: true)
     public static let emailFrom = Setting.text("EMAIL_FROM", "admin@localhost", "Sender of mail.")
@@ -187,7 +189,8 @@ extension SettingKeys {
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
         documentsDirectory, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled, approvalTimeout, approvalMaxPending,
-        auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpUser, smtpPassword, emailFrom, emailTo, projectRoot,
+        auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
+        projectRoot,
         allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webAllowedHosts, notionToken, notionURL,
         sandboxEnabled, sandboxWorkspace, sandboxMemory, sandboxCPUTime, sandboxOutput, sandboxFileSize, sandboxProcesses,
         sandboxConcurrent,

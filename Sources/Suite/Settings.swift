@@ -156,3 +156,13 @@ public struct InvalidSettings: Error, CustomStringConvertible, Sendable {
         problems.map { "\($0.name) is “\($0.value)” (from \($0.source.rawValue)): it must be \($0.allowed)." }.joined(separator: "\n")
     }
 }
+
+extension InvalidSettings {
+    /// One setting whose value is found to be unfit only where it is used.
+    ///
+    /// - Parameter allowed: what it may be, in words.
+    public init(_ setting: any SettingDescription, in settings: Settings, allowed: String) {
+        let (text, source) = settings.resolved(setting)
+        problems = [InvalidSetting(name: setting.name, value: setting.isSecret ? "…" : text, source: source, allowed: allowed)]
+    }
+}
