@@ -118,7 +118,11 @@ struct FileToolsTests {
     @Test("Five thousand files are searched in a moment, either way")
     func manyFiles() async throws {
         try await ToolBench.with { bench in
-            for index in 0..<5_000 { try bench.write("d\(index % 50)/f\(index).txt", index == 4_321 ? "the needle\n" : "hay \(index)\n") }
+            for folder in 0..<50 { mkdir(bench.root.appending("d\(folder)").string, 0o755) }
+            for index in 0..<5_000 {
+                let text = index == 4_321 ? "the needle\n" : "hay \(index)\n"
+                try Data(text.utf8).write(to: URL(filePath: bench.root.appending("d\(index % 50)/f\(index).txt").string))
+            }
             for usesRipgrep in Set([Ripgrep.isInstalled, false]) {
                 let descriptor = try #require(ToolCatalogue["search_files"])
                 let tool = SearchFiles(workspace: bench.workspace, usesRipgrep: usesRipgrep)

@@ -11,6 +11,7 @@ struct SearchScope: Sendable {
     let workspace: Workspace
     let root: FilePath
     private let given: FilePath
+    private let rootDescriptor: Descriptor
     /// How results name where was searched.
     let name: String
     /// Paths below the root, in order.
@@ -25,6 +26,7 @@ struct SearchScope: Sendable {
         let place = try workspace.place(path, from: workingFolder)
         let start = try workspace.open(place, O_RDONLY)
         self.workspace = workspace
+        rootDescriptor = try workspace.openRoot(place)
         (root, given, name) = (start.root, place.root, start.name)
         guard start.status.isFolder else {
             try workspace.checkFile(start, given: path)
@@ -57,9 +59,14 @@ struct SearchScope: Sendable {
     /// How results name a file.
     func shown(_ file: String) -> String { given == workspace.roots.first ? file : root.string + "/" + file }
 
-    /// Opens one of the files as `read_file` would.
+    /// Opens one of the files. The walk went through no link, so each must really lie where its name says; what lies elsewhere by now was
+    /// exchanged meanwhile.
     func open(_ file: String) throws -> OpenedPlace {
-        let opened = try workspace.open(Place(root: given, way: file, given: file), O_RDONLY | O_NOFOLLOW)
+        let descriptor = try workspace.opener.open(file, below: rootDescriptor, O_RDONLY | O_NOFOLLOW)
+        let status = try descriptor.status()
+        guard status.isFile, try descriptor.realPath().string == root.string + "/" + file else { throw PathRules.outside(file) }
+        let opened = OpenedPlace(
+            descriptor: descriptor, status: status, root: root, parts: file.split(separator: "/").map(String.init), name: shown(file))
         try workspace.checkFile(opened, given: file)
         return opened
     }

@@ -17,6 +17,8 @@ public struct Workspace: Sendable {
     /// Folders that may be read and not written: models.
     let readOnly: [FilePath]
     let opener: BeneathOpener
+    /// The roots as given and without links.
+    private let spellings: [FilePath]
 
     /// - Parameters:
     ///   - roots: absolute paths; relative paths of calls start at the first.
@@ -31,6 +33,7 @@ public struct Workspace: Sendable {
         self.hidden = hidden.flatMap { [$0, Self.real($0)] }
         self.readOnly = readOnly.flatMap { [$0, Self.real($0)] }
         self.opener = opener
+        spellings = roots.flatMap { [$0, Self.real($0)] }
     }
 
     /// The workspace that `PROJECT_ROOT` and `ALLOWED_ROOTS` describe. Of `DATA_DIR` only its `workspace` can be a root.
@@ -68,7 +71,7 @@ public struct Workspace: Sendable {
 
     /// The root that a path lies in: the longest, where roots lie in roots.
     func root(of path: FilePath) -> FilePath? {
-        roots.flatMap { [$0, Self.real($0)] }.filter { path.starts(with: $0) }.max { $0.components.count < $1.components.count }
+        spellings.filter { path.starts(with: $0) }.max { $0.components.count < $1.components.count }
     }
 
     /// What hides a path must lie in the root, not around it: `DATA_DIR/workspace` can be a root.
