@@ -158,7 +158,8 @@ struct GitToolsTests {
             try bench.write(".git/objects/info/alternates", "\(bench.outside)/elsewhere/.git/objects\n")
             #expect(try await bench.refusal("git_log", [:]).code == "path_outside_workspace")
             try bench.write(".git/objects/info/alternates", "")
-            try await bench.git("config", "include.path", "/etc/passwd")
+            try bench.write("../elsewhere/more", "[x]\ny = z\n")
+            try await bench.git("config", "include.path", "\(bench.outside)/elsewhere/more")
             #expect(try await bench.refusal("git_log", [:]).code == "path_denied")
         }
     }
