@@ -79,7 +79,7 @@ struct GitRepository: Sendable {
             var left = 200_000
             try FolderWalk.visit(descriptor, parts: []) { parts, entry, _ in
                 left -= 1
-                guard left > 0 else { return .stop }
+                guard left > 0 else { throw Self.outside("It holds too many names to look at.") }
                 if entry.kind == .link, workspace.root(of: Workspace.real(Workspace.joined(folder, parts))) == nil {
                     throw Self.outside("The link \(entry.name) in it leads out.")
                 }
