@@ -87,7 +87,7 @@ let package = Package(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
-        module("Tools", service + ["Security", "Sandbox", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
+        module("Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient, nioHTTP1]),
         module("Embedding", service + ["Inference", asyncHTTPClient, nioHTTP1]),
         // 4
