@@ -17,7 +17,9 @@ extension MCPServer {
     /// The answer to a call that turned out to need approval.
     func firstRound(_ approval: MCPApproval, _ call: MCPCall, _ exchange: MCPExchange) async throws -> [String: JSONValue] {
         guard exchange.revision.isModern else { return Self.refusal(approval, Self.words(approval, call.tool)) }
-        let question = exchange.takesForms ? Self.question(approval, call.tool) : nil
+        // Not a ternary: the literal `nil` would become JSON's null there.
+        var question: JSONValue?
+        if exchange.takesForms { question = Self.question(approval, call.tool) }
         if exchange.takesTasks {
             let task = await tasks.create(
                 owner: exchange.caller, approval: approval, question: question, message: Self.words(approval, call.tool)

@@ -19,7 +19,7 @@ struct MCPApprovalTests {
 
     @Test("A client without forms and tasks goes round with a state until the decision, and then has the result")
     func rounds() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let first = try await wire.modern("tools/call", Self.call).result
             #expect(first["resultType"] == "input_required" && first["inputRequests"] == nil)
             let second = try await wire.modern("tools/call", next(first["requestState"])).result
@@ -32,7 +32,7 @@ struct MCPApprovalTests {
 
     @Test("A client with forms is told who has to approve; declining takes the request back")
     func forms() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let first = try await wire.modern("tools/call", Self.call, capabilities: ["elicitation": [:]]).result
             let question = first["inputRequests"]?["approval"]
             #expect(question?["method"] == "elicitation/create")
@@ -47,7 +47,7 @@ struct MCPApprovalTests {
 
     @Test("A call that was not approved says so and never runs", arguments: ["rejected", "expired", "cancelled"])
     func refused(status: String) async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let first = try await wire.modern("tools/call", Self.call).result
             await wire.bench.decide(status)
             let second = try await wire.modern("tools/call", next(first["requestState"])).result
@@ -58,7 +58,7 @@ struct MCPApprovalTests {
 
     @Test("A requestState is good for its caller, its arguments and one round alone; a forged one is refused")
     func bound() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let state = try #require(try await wire.modern("tools/call", Self.call).result["requestState"]?.stringValue)
             await wire.bench.decide("approved")
             #expect(try await wire.modern("tools/call", next(.string(state)), key: "ben").code == -32_602)
@@ -89,7 +89,7 @@ struct MCPApprovalTests {
 
     @Test("A client with tasks gets one at once; once approved the call runs and its result is kept")
     func task() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let made = try await wire.modern("tools/call", Self.call, capabilities: Self.tasks).result
             #expect(made["resultType"] == "task" && made["status"] == "working")
             let id = try #require(made["taskId"])
@@ -106,7 +106,7 @@ struct MCPApprovalTests {
 
     @Test("A task is its caller's alone, and nobody without the extension may ask for it")
     func taskBound() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let id = try #require(try await wire.modern("tools/call", Self.call, capabilities: Self.tasks).result["taskId"])
             for method in ["tasks/get", "tasks/cancel"] {
                 #expect(try await wire.modern(method, ["taskId": id], capabilities: Self.tasks, key: "ben").code == -32_602)
@@ -118,7 +118,7 @@ struct MCPApprovalTests {
 
     @Test("A task that is cancelled never runs, even when it is approved after that")
     func cancelled() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let id = try #require(try await wire.modern("tools/call", Self.call, capabilities: Self.tasks).result["taskId"])
             #expect(try await wire.modern("tasks/cancel", ["taskId": id], capabilities: Self.tasks).result["resultType"] == "complete")
             await wire.bench.decide("approved")
@@ -129,7 +129,7 @@ struct MCPApprovalTests {
 
     @Test("With forms too a task asks one question; the answer to it sets the task working again")
     func question() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let both: JSONValue = ["extensions": ["io.modelcontextprotocol/tasks": [:]], "elicitation": ["form": [:]]]
             let made = try await wire.modern("tools/call", Self.call, capabilities: both).result
             #expect(made["status"] == "input_required" && made["inputRequests"] == nil)

@@ -11,7 +11,7 @@ import Testing
 struct MCPLegacyTests {
     @Test("initialize agrees on the version asked for, or offers the newest that has a handshake")
     func negotiation() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             for (asked, agreed) in [("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("1999-01-01", "2025-11-25")] {
                 let answer = try await wire.send(
                     #"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"\#(asked)","capabilities":{}}}"#)
@@ -22,7 +22,7 @@ struct MCPLegacyTests {
 
     @Test("A session's id has at least 128 random bits and differs each time")
     func sessionID() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let one = try await wire.session()[0].1
             let two = try await wire.session()[0].1
             #expect(one != two && one.count >= 32 && one.allSatisfy { $0.isHexDigit })
@@ -31,7 +31,7 @@ struct MCPLegacyTests {
 
     @Test("Without a session 400, with an unknown one 404, with somebody else's 404")
     func sessionBound() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let list = #"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#
             let session = try await wire.session()
             #expect(try await wire.send(list, session).status == 200)
@@ -43,7 +43,7 @@ struct MCPLegacyTests {
 
     @Test("DELETE ends a session, but only its owner's")
     func delete() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             #expect(try await wire.send("", session, method: .DELETE, key: "ben").status == 404)
             #expect(try await wire.send("", session, method: .DELETE).status == 204)
@@ -55,7 +55,7 @@ struct MCPLegacyTests {
     func expiry() async throws {
         let now = Mutex(Date())
         let clock: @Sendable () -> Date = { now.withLock { $0 } }
-        try await MCPWire.run(settings: ["MCP_SESSION_TIMEOUT": "60"], clock: clock) { wire in
+        try await MCPWire.run(settings: ["MCP_SESSION_TIMEOUT": "60"], clock: clock) { (wire: MCPWire) async throws in
             let session = try await wire.session()
             let ping = #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
             now.withLock { $0 += 59 }
@@ -82,7 +82,7 @@ struct MCPLegacyTests {
 
     @Test("A version header that is not known is answered 400")
     func versionHeader() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             let headers = [session[0], ("MCP-Protocol-Version", "1999-01-01")]
             #expect(try await wire.send(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, headers).status == 400)
@@ -91,7 +91,7 @@ struct MCPLegacyTests {
 
     @Test("Notifications are taken with 202; errors of methods come with 200; results carry nothing of the modern revision")
     func shapes() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             let note = try await wire.send(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, session)
             #expect(note.status == 202 && note.body.isEmpty)
@@ -107,16 +107,18 @@ struct MCPLegacyTests {
 
     @Test("Arguments that do not fit are an error in 2025-06-18 and a result from 2025-11-25 on")
     func arguments() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let call = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"path":7}}}"#
-            #expect(try await wire.send(call, try await wire.session("2025-06-18")).code == -32_602)
-            #expect(try await wire.send(call, try await wire.session("2025-11-25")).result["isError"] == true)
+            let june = try await wire.session("2025-06-18")
+            #expect(try await wire.send(call, june).code == -32_602)
+            let november = try await wire.session("2025-11-25")
+            #expect(try await wire.send(call, november).result["isError"] == true)
         }
     }
 
     @Test("notifications/cancelled ends a call of the same session, and no other's")
     func cancellation() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             let other = try await wire.session()
             let call = #"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"ai_chat","arguments":{"message":"a"}}}"#
@@ -137,7 +139,7 @@ struct MCPLegacyTests {
 
     @Test("A client that set a level hears of what happens")
     func logging() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             let level = #"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"LEVEL"}}"#
             #expect(try await wire.send(level, session).code == -32_602)
@@ -150,7 +152,7 @@ struct MCPLegacyTests {
 
     @Test("A call that needs approval fails with what to wait for; repeated with the approval's id it runs")
     func approval() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let session = try await wire.session()
             func call(_ meta: String) -> String {
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_python","arguments":{"code":"1"},"_meta":\#(meta)}}"#

@@ -78,7 +78,7 @@ struct MCPMessageTests {
 
     @Test("Over HTTP each malformed message is answered 400 in JSON-RPC's shape; other types 415, other wishes 406")
     func http() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             for body in ["", "[]", "{", "null", #"{"jsonrpc":"2.0","id":1,"result":{}}"#, String(repeating: "[", count: 1_000)] {
                 let answer = try await wire.send(body)
                 #expect(answer.status == 400 && answer.code != nil && answer.json["id"] == .null, "\(answer.body)")

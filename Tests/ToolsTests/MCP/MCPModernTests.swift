@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import ServiceKit
 import SuiteAPI
 import Testing
@@ -10,7 +11,7 @@ import Testing
 struct MCPModernTests {
     @Test("An Origin that is not allowed is refused with 403, also without a key")
     func origin() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             #expect(try await wire.send("{}", [("Origin", "http://evil.example")]).status == 403)
             #expect(try await wire.send("{}", [("Host", "evil.example")]).status == 421)
         }
@@ -18,7 +19,7 @@ struct MCPModernTests {
 
     @Test("Without a key 401 says how to bring one; a key in the address is none")
     func credentials() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.send("{}", key: nil)
             #expect(answer.status == 401 && answer.headers.first(name: "WWW-Authenticate")?.hasPrefix("Bearer") == true)
         }
@@ -26,7 +27,7 @@ struct MCPModernTests {
 
     @Test("server/discover tells versions, capabilities and who serves")
     func discover() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let result = try await wire.modern("server/discover").result
             #expect(result["supportedVersions"]?.arrayValue?.first == "2026-07-28")
             #expect(result["capabilities"]?["extensions"]?["io.modelcontextprotocol/tasks"] == [:])
@@ -49,7 +50,7 @@ struct MCPModernTests {
             ],
         ])
     func headers(_ headers: [(String, String)]) async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.modern("tools/call", ["name": "read_file", "arguments": ["path": "a"]], headers: headers)
             #expect(answer.status == 400 && answer.code == -32_020, "\(answer.body)")
             #expect(await wire.bench.calls.isEmpty)
@@ -58,7 +59,7 @@ struct MCPModernTests {
 
     @Test("A name that came in base64 is compared decoded")
     func encodedName() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let uri = "file://한글.md"
             let header = "=?base64?\(Data(uri.utf8).base64EncodedString())?="
             let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "resources/read"), ("Mcp-Name", header)]
@@ -70,7 +71,7 @@ struct MCPModernTests {
 
     @Test("An unknown method is answered 404, -32601; those of the handshake are unknown here")
     func unknownMethod() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             for method in ["no/such", "ping", "logging/setLevel"] {
                 let answer = try await wire.modern(method)
                 #expect(answer.status == 404 && answer.code == -32_601)
@@ -81,7 +82,7 @@ struct MCPModernTests {
 
     @Test("A version that is not spoken is answered 400, -32022, with those that are")
     func version() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.modern("tools/list", version: "1900-01-01")
             #expect(answer.status == 400 && answer.code == -32_022)
             #expect(answer.json["error"]?["data"]?["supported"]?.arrayValue?.contains("2026-07-28") == true)
@@ -91,7 +92,7 @@ struct MCPModernTests {
 
     @Test("A request without the members of _meta that are required is answered 400, -32602")
     func envelope() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/list")]
             for meta in ["{}", #"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#] {
                 let answer = try await wire.send(
@@ -103,7 +104,7 @@ struct MCPModernTests {
 
     @Test("Every result has a resultType; what may be kept says for how long and for whom")
     func results() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let requests: [(String, [String: JSONValue])] = [
                 ("server/discover", [:]), ("tools/list", [:]), ("prompts/list", [:]), ("resources/list", [:]),
                 ("resources/templates/list", [:]), ("resources/read", ["uri": "project://files"]),
@@ -121,7 +122,7 @@ struct MCPModernTests {
 
     @Test("tools/list is the same each time, and has what the caller may call")
     func order() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let first = try await wire.modern("tools/list").result["tools"]
             let second = try await wire.modern("tools/list").result["tools"]
             let names = first?.arrayValue?.compactMap { $0["name"]?.stringValue }
@@ -133,7 +134,7 @@ struct MCPModernTests {
 
     @Test("No session is minted, and one that is sent is passed over; GET is no method here")
     func stateless() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.modern("tools/list")
             #expect(answer.headers.first(name: "Mcp-Session-Id") == nil)
             let get = try await wire.send("", method: .GET)
@@ -143,7 +144,7 @@ struct MCPModernTests {
 
     @Test("A notification is taken with 202 and no body")
     func notification() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.send(
                 #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#, [("MCP-Protocol-Version", "2026-07-28")])
             #expect(answer.status == 202 && answer.body.isEmpty)
@@ -152,7 +153,7 @@ struct MCPModernTests {
 
     @Test("Progress comes as a stream that proxies do not hold back, always grows, and ends with the result")
     func progress() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.modern(
                 "tools/call", ["name": "rag_search", "arguments": ["query": "a"]], meta: ["progressToken": 7])
             #expect(answer.headers.first(name: "Content-Type") == "text/event-stream")
@@ -166,7 +167,7 @@ struct MCPModernTests {
 
     @Test("A client that leaves has its call cancelled, whether the answer was to be a stream or not", arguments: [true, false])
     func leaving(streamed: Bool) async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let call = Task {
                 try await wire.modern(
                     "tools/call", ["name": "ai_chat", "arguments": ["message": "a"]], meta: streamed ? ["progressToken": 1] : [:])
@@ -180,7 +181,7 @@ struct MCPModernTests {
 
     @Test("An unknown tool is an error; arguments that do not fit and a missing right are results a model can read")
     func failures() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let unknown = try await wire.modern("tools/call", ["name": "rm_rf", "arguments": [:]])
             #expect(unknown.code == -32_602)
             let bad = try await wire.modern("tools/call", ["name": "read_file", "arguments": ["path": 7]])
@@ -192,7 +193,7 @@ struct MCPModernTests {
 
     @Test("A resource that is not there is -32602; one outside the two schemes never reaches a tool")
     func resources() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             #expect(try await wire.modern("resources/read", ["uri": "file://missing"]).code == -32_602)
             let before = await wire.bench.calls.count
             for uri in ["http://a/b", "file://", "file://a%00b", "file://a?b", "project://secrets"] {
@@ -204,7 +205,7 @@ struct MCPModernTests {
 
     @Test("A cursor is refused unless it was made for this list")
     func cursors() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             for cursor in ["x", MCPPage.cursor("prompts", 1), MCPPage.cursor("tools", 9_999), MCPPage.cursor("tools", -1)] {
                 #expect(try await wire.modern("tools/list", ["cursor": .string(cursor)]).code == -32_602)
             }
@@ -213,7 +214,7 @@ struct MCPModernTests {
 
     @Test("subscriptions/listen first says what it honours, under the id of the request")
     func subscriptions() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             let notes = AsyncStream<JSONValue>.makeStream()
             let exchange = MCPExchange(caller: Caller(id: "ann", role: .developer), revision: .july2026) { notes.continuation.yield($0) }
             let request = MCPRequest(id: .number(4), method: "subscriptions/listen", params: ["notifications": ["toolsListChanged": true]])
@@ -230,7 +231,7 @@ struct MCPModernTests {
 
     @Test("Prompts check their arguments; completions offer what an argument may be")
     func prompts() async throws {
-        try await MCPWire.run { wire in
+        try await MCPWire.run { (wire: MCPWire) async throws in
             #expect(try await wire.modern("prompts/get", ["name": "explain_file", "arguments": [:]]).code == -32_602)
             #expect(try await wire.modern("prompts/get", ["name": "explain_file", "arguments": ["path": "a", "x": "b"]]).code == -32_602)
             #expect(try await wire.modern("prompts/get", ["name": "none"]).code == -32_602)
