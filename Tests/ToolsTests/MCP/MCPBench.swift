@@ -139,9 +139,10 @@ struct MCPWire: Sendable {
 
     func send(
         _ body: String, _ headers: [(String, String)] = [], method: HTTPMethod = .POST, key: String? = "ann",
-        accept: String? = "application/json, text/event-stream", type: String = "application/json"
+        accept: String? = "application/json, text/event-stream", type: String = "application/json",
+        path: String = "/mcp"
     ) async throws -> Answer {
-        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/mcp")
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
         request.method = method
         request.headers = HTTPHeaders(headers)
         request.headers.add(name: "Content-Type", value: type)

@@ -22,6 +22,9 @@ struct MCPModernTests {
         try await MCPWire.run { (wire: MCPWire) async throws in
             let answer = try await wire.send("{}", key: nil)
             #expect(answer.status == 401 && answer.headers.first(name: "WWW-Authenticate")?.hasPrefix("Bearer") == true)
+            for query in ["api_key=ann", "access_token=ann", "key=ann"] {
+                #expect(try await wire.send("{}", key: nil, path: "/mcp?\(query)").status == 401)
+            }
         }
     }
 
