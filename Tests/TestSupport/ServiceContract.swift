@@ -107,6 +107,8 @@ public struct ServiceContract: Sendable {
 
     private func expectShape(_ answer: Answer, _ what: String) {
         let body = (try? JSONDecoder().decode(JSONValue.self, from: Data(answer.body.readableBytesView))) ?? .null
+        // MCP tells of errors as JSON-RPC does, on whatever service it is.
+        if body["jsonrpc"] == "2.0", body["error"]?["code"]?.intValue != nil, what.hasSuffix(" /mcp") { return }
         let isRight =
             switch service.errorShape {
             case .detail: body["detail"]?.stringValue != nil && body["code"]?.stringValue != nil
