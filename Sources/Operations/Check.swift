@@ -1,4 +1,5 @@
 import Foundation
+import Suite
 
 /// The five phases in which a stack is proved ready for production.
 public enum Phase: Int, Sendable, Codable, CaseIterable, Comparable {
@@ -80,6 +81,11 @@ public struct Check: Sendable {
         self.asksService = asksService
         self.waitsForStart = waitsForStart
         self.run = run
+    }
+
+    /// The check where this build contains the service that it is about; skipped with that reason otherwise.
+    func ifBuilt(_ service: ServiceID) -> Check {
+        ServiceCatalogue[service].isInThisBuild ? self : .absent(id, phase, title, threshold: threshold, command: command)
     }
 
     /// An item of the checklist whose subject this build does not contain.

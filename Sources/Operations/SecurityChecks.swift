@@ -5,6 +5,7 @@ import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI
+import SystemPackage
 
 extension Checklist {
     /// What stands between a caller and this machine: roles, approvals, the sandbox, the audit log. Phase 4.
@@ -29,7 +30,7 @@ extension Checklist {
                 command:
                     "curl -s -o /dev/null -w '%{http_code}\\n' \(administration)/security/stats; \(curl) -H 'Origin: https://example.com' \(tools)/tools",
                 asksService: true, run: exposure),
-        ]
+        ].map { $0.ifBuilt(.mcpServer) }
     }
 
     /// S22.

@@ -1,7 +1,9 @@
 import Foundation
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI
+import SystemPackage
 
 extension Checklist {
     /// S29: a tool reads a file, and what it answers is what the file holds.

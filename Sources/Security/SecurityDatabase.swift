@@ -16,6 +16,8 @@ import SystemPackage
 /// (`synchronous=FULL`, https://www.sqlite.org/pragma.html#pragma_synchronous): a decision must survive a power cut.
 public struct SecurityDatabase: Sendable {
     let pool: DatabasePool
+    /// For what lies in the same database and brings its own queries.
+    public var writer: any DatabaseWriter { pool }
     let path: FilePath
 
     /// Opens the database, makes it on first use, and brings its tables and seeds up to date. Of several processes that do so at once, each

@@ -6,7 +6,7 @@ enum SecuritySchema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("identities") { db in try db.execute(sql: identities) }
         migrator.registerMigration("audit") { db in try db.execute(sql: audit) }
-        migrator.registerMigration("approvals") { db in try db.execute(sql: approvals) }
+        registerApprovals(&migrator)
         migrator.registerMigration("views") { db in try db.execute(sql: views) }
         return migrator
     }
@@ -77,24 +77,6 @@ enum SecuritySchema {
             id INTEGER PRIMARY KEY CHECK (id = 1), last_id INTEGER NOT NULL, hash BLOB NOT NULL, pruned_id INTEGER NOT NULL,
             pruned_hash BLOB NOT NULL);
         INSERT INTO security_audit_head VALUES (1, 0, zeroblob(32), 0, zeroblob(32));
-        """
-
-    private static let approvals = """
-        CREATE TABLE approval_requests (
-            request_id TEXT PRIMARY KEY, tool_name TEXT NOT NULL, user_id TEXT NOT NULL, role TEXT NOT NULL, request_data TEXT NOT NULL,
-            digest TEXT NOT NULL, preview TEXT, status TEXT NOT NULL DEFAULT 'pending', requested_at TEXT NOT NULL, responded_at TEXT,
-            responder_id TEXT, response_reason TEXT, expires_at TEXT NOT NULL, used_at TEXT);
-        CREATE INDEX approval_requests_status ON approval_requests (status, expires_at);
-        CREATE INDEX approval_requests_user ON approval_requests (user_id);
-        CREATE INDEX approval_requests_time ON approval_requests (requested_at DESC);
-        CREATE INDEX approval_requests_digest ON approval_requests (user_id, digest, status);
-        CREATE VIEW pending_approvals AS
-            SELECT *, CAST((julianday(expires_at) - julianday('now')) * 86400 + 0.999 AS INTEGER) AS seconds_until_expiry
-            FROM approval_requests WHERE status = 'pending' AND julianday(expires_at) > julianday('now') ORDER BY requested_at;
-        CREATE TABLE approval_outbox (
-            message_id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, payload TEXT NOT NULL, created_at TEXT NOT NULL,
-            attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at TEXT NOT NULL, sent_at TEXT, failed_at TEXT, error TEXT);
-        CREATE INDEX approval_outbox_due ON approval_outbox (next_attempt_at) WHERE sent_at IS NULL AND failed_at IS NULL;
         """
 
     private static let views = """

@@ -7,7 +7,7 @@ import SuiteAPI
 /// operator changed: roles are granted only permissions that are new here.
 enum SecuritySeed {
     /// Permissions of approvals, for roles whose holders decide without being administrators.
-    static let approvalPermissions = ["approval:view", "approval:approve", "approval:cancel"]
+    static let approvalPermissions = ApprovalPermission.allCases.map(\.rawValue)
 
     static let users: [(id: String, name: String, role: Role)] = [
         ("guest_user", "Guest User", .guest), ("dev_user", "Developer User", .developer), ("admin_user", "Admin User", .admin),

@@ -39,7 +39,8 @@ public enum ServiceCatalogue {
             .rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2
         ),
         service(
-            .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, and: [SettingKeys.mcpSecurityPort], after: [.gateway, .rag, .embedding], profile: .p3),
+            .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, and: [SettingKeys.mcpSecurityPort],
+            after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
         service(
             .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
             inThisBuild: false),
@@ -77,11 +78,13 @@ public enum ServiceCatalogue {
     }
 
     private static func service(
-        _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health", after dependencies: [ServiceID] = [],
+        _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health",
+        after dependencies: [ServiceID] = [],
         profile: Profile, start: Duration = .seconds(30), inThisBuild: Bool = true
     ) -> ServiceDescriptor {
         ServiceDescriptor(
-            id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics", dependencies: dependencies, profile: profile,
+            id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics",
+            dependencies: dependencies, profile: profile,
             startTimeout: start, gracePeriod: .seconds(10), isInThisBuild: inThisBuild)
     }
 }

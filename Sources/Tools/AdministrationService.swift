@@ -1,9 +1,8 @@
-import Sandbox
 import Security
 import ServiceKit
 import Suite
 
-/// The administration of the tool server, on a port of its own: users, roles, keys, the audit log, sessions, the sandbox. Administrators only.
+/// The administration of the tool server, on a port of its own: users, roles, keys, the audit log, approvals. Administrators only.
 public struct AdministrationService: SuiteService {
     public let id = ServiceID.mcpServer
     public let errorShape = ErrorShape.detail
@@ -16,10 +15,8 @@ public struct AdministrationService: SuiteService {
     }
 
     public var routes: [Route] {
-        IdentityRoutes(directory: tools.guardhouse.directory, audit: tools.guardhouse.audit).all
-            + AuditRoutes(audit: tools.guardhouse.audit).all
-            + SandboxRoutes(sandbox: tools.workshop.sandbox, calls: tools.workshop.calls, mcp: tools.mcp, settings: settings).all
-            + ApprovalRoutes(approvals: tools.guardhouse.approvals, permissions: tools.guardhouse.permissions).administration
+        AdministrationRoutes(directory: tools.guards.directory, audit: tools.guards.audit, mcp: tools.mcp, settings: settings).all
+            + ApprovalRoutes(tools.guards.approvals, audit: tools.guards.audit).plain
     }
 
     public func health() async -> Health { await tools.health() }

@@ -91,11 +91,11 @@ public struct ToolCalls: Sendable {
         let records = CallRecords(call, audit: audit)
         do {
             let arguments = try await admitted(call, descriptor)
-            let place = try await limiter.admit(tool: descriptor, caller: call.caller.id)
+            let place = try limiter.admit(tool: descriptor, caller: call.caller.id)
             defer { withExtendedLifetime(place) {} }
             let context = ToolContext(caller: call.caller, progress: call.progress)
             if let request = try await approvalNeeded(for: call, descriptor, tool, arguments, context) {
-                try await records.decide(.approvalRequested(request.id), arguments)
+                try await records.decide(.approvalRequested(request.idText), arguments)
                 return .approvalNeeded(request)
             }
             return .done(try await run(tool, descriptor, arguments, context, records))

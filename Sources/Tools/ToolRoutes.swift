@@ -41,10 +41,10 @@ struct ToolRoutes: Sendable {
                 guard asked == context.caller.id || context.caller.role == .admin else {
                     throw ServiceError(.forbidden, code: "permission_denied", "Only an administrator may ask for another user's limits.")
                 }
-                let usage = await limiter.usage(tool: tool, caller: asked)
+                let usage = limiter.usage(tool, caller: asked)
                 return .json(
                     [
-                        "tool_name": .string(tool.name), "user_id": .string(asked), "current_count": .integer(Int64(usage.count)),
+                        "tool_name": .string(tool.name), "user_id": .string(asked), "current_count": .integer(Int64(usage.used)),
                         "max_requests": .integer(Int64(tool.limit.calls)), "burst_size": .integer(Int64(tool.limit.burst)),
                         "time_window": .integer(Int64(tool.limit.seconds)), "concurrent_executions": .integer(Int64(usage.concurrent)),
                         "remaining": .integer(Int64(usage.remaining)),
@@ -141,7 +141,6 @@ struct ToolRoutes: Sendable {
 }
 
 extension HTTPField.Name {
-    static var xAccelBuffering: Self { .init("X-Accel-Buffering") ?? .cacheControl }
     static var xApprovalID: Self { .init("X-Approval-ID") ?? .cacheControl }
 }
 
@@ -173,8 +172,10 @@ extension ApprovalRequest {
         [
             "success": false, "error": "Approval required", "error_type": "approval_required", "code": "approval_required",
             "detail":
-                "An approver has to decide on request \(id). Ask again with the header X-Approval-ID once it is approved; the call must be the very same, and runs once.",
-            "approval_required": true, "request_id": .string(id), "status": .string(status.rawValue), "tool_name": .string(tool),
+                .string(
+                    "An approver has to decide on request \(idText). Ask again with the header X-Approval-ID once it is approved; the call must be the very same, and runs once."
+                ),
+            "approval_required": true, "request_id": .string(idText), "status": .string(status.rawValue), "tool_name": .string(tool),
             "user_id": .string(caller.id), "expires_at": .string(expiresAt.formatted(.iso8601)),
         ]
     }

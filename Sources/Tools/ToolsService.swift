@@ -1,53 +1,55 @@
 import Foundation
 import Logging
-import Sandbox
 import Security
 import ServiceKit
 import ServiceLifecycle
 import Suite
 import SuiteAPI
 
-/// The tool server: 25 tools over MCP and plain HTTP, behind permissions, limits, approvals, a sandbox and an audit log.
+/// The tool server: tools over MCP and plain HTTP, behind permissions, limits, approvals and an audit log.
 public struct ToolsService: SuiteService {
     public let id = ServiceID.mcpServer
     public let errorShape = ErrorShape.detail
-    let guardhouse: Guardhouse
-    let workshop: Workshop
-    let mcp: MCPServer
+    /// The protocol's side of it, which standard input and output serve too.
+    public let mcp: MCPServer
+    let guards: Guards
+    private let calls: ToolCalls
+    private let offered: Int
     private let logger: Logger
 
-    /// - Throws: when the security database cannot be opened, or a folder of the workspace cannot.
-    public init(settings: Settings, clients: SuiteClients, logger: Logger) async throws {
-        let guardhouse = try await Guardhouse(settings: settings, logger: logger)
-        let workshop = try await Workshop(settings: settings, clients: clients, guardhouse: guardhouse, logger: logger)
-        self.guardhouse = guardhouse
-        self.workshop = workshop
+    /// - Throws: when the security database cannot be opened, or the workspace's folder cannot be made.
+    public init(settings: Settings, clients: SuiteClients, guards: Guards, logger: Logger) async throws {
+        let workspace = Workspace(settings: settings)
+        try await offPool { try workspace.prepare() }
+        let tools = FileTools.all(workspace) + GitTools.all(workspace) + ModelTools.all(settings: settings, clients: clients)
+        calls = ToolCalls(
+            tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
+            settings: settings)
+        mcp = MCPServer(calls: calls, settings: settings)
+        offered = tools.count
+        self.guards = guards
         self.logger = logger
-        mcp = MCPServer(calls: workshop.calls, workspace: workshop.workspace, settings: settings)
-        for name in guardhouse.turnedOff { logger.warning("\(name) is off: what it guards is not guarded", metadata: ["setting": "\(name)"]) }
+        for name in guards.turnedOff { logger.warning("\(name) is off: what it guards is not guarded", metadata: ["setting": "\(name)"]) }
     }
 
     public var routes: [Route] {
-        ToolRoutes(calls: workshop.calls, limiter: guardhouse.limiter, logger: logger).all
-            + ApprovalRoutes(approvals: guardhouse.approvals, permissions: guardhouse.permissions).all + MCPEndpoint(server: mcp).routes
+        ToolRoutes(calls: calls, limiter: guards.limiter, logger: logger).all
+            + ApprovalRoutes(guards.approvals, audit: guards.audit).all + MCPEndpoint(server: mcp).routes
     }
 
-    public var companions: [any Service] { guardhouse.companions + workshop.companions }
+    public var companions: [any Service] { guards.companions }
 
     /// What is turned off stands here as it does in the log and in `maru verify`.
     public func health() async -> Health {
-        let sandbox = await workshop.sandbox.state
         let facts: [String: JSONValue] = [
-            "tools": .integer(Int64(ToolCatalogue.all.count)), "rbac": .bool(!guardhouse.turnedOff.contains(SettingKeys.rbacEnabled.name)),
-            "approvals": .bool(!guardhouse.turnedOff.contains(SettingKeys.approvalEnabled.name)),
-            "sandbox": .string(sandbox.word), "turned_off": .array(guardhouse.turnedOff.map(JSONValue.string)),
+            "tools": .integer(Int64(offered)), "turned_off": .array(guards.turnedOff.map(JSONValue.string)),
+            "sessions": .integer(Int64(await mcp.sessions.count)),
         ]
         do {
-            try await guardhouse.database.ping()
+            try await guards.database.ping()
         } catch {
             return Health(.degraded, reason: "the security database cannot be read: \(error)", facts: facts)
         }
-        // A machine without a sandbox still has all other tools; those that run code refuse, and say why.
-        return Health(.ok, reason: sandbox.reason, facts: facts)
+        return Health(.ok, facts: facts)
     }
 }

@@ -10,6 +10,7 @@ import ServiceKit
 import Suite
 import SuiteAPI
 import SystemPackage
+import Tools
 import Vectors
 
 /// Puts services together. The one place that knows all of them.
@@ -20,13 +21,33 @@ enum Composition {
         MetricsSystem.bootstrap(registry)
         let logger = Logger.service(id.rawValue, settings: settings)
         try settings.dataFolders.create()
-        let service = try await service(id, settings: settings, logger: logger)
-        let server = ServiceServer(
-            service, settings: settings, authenticator: try KeyAuthenticator(settings: settings), registry: registry, logger: logger)
-        try await server.run()
+        let guards = try await Guards(settings: settings, logger: logger)
+        let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
+        let service = try await service(id, settings: settings, guards: guards, logger: logger)
+        let server = ServiceServer(service, settings: settings, authenticator: authenticator, registry: registry, logger: logger)
+        guard let tools = service as? ToolsService else { return try await server.run() }
+        let administration = ServiceServer(
+            AdministrationService(of: tools, settings: settings), settings: settings, authenticator: authenticator, registry: registry,
+            logger: logger)
+        try await server.run(beside: [administration.application(port: settings[SettingKeys.mcpSecurityPort])])
     }
 
-    private static func service(_ id: ServiceID, settings: Settings, logger: Logger) async throws -> any SuiteService {
+    /// Serves the tools to one client over standard input and output.
+    static func stdio(settings: Settings) async throws {
+        let logger = Logger.service(ServiceID.mcpServer.rawValue, settings: settings)
+        try settings.dataFolders.create()
+        let guards = try await Guards(settings: settings, logger: logger)
+        let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
+        let key = settings[SettingKeys.apiKey]
+        guard let caller = await authenticator.caller(for: Credentials(key: key.isEmpty ? nil : key, userID: nil)) else {
+            throw CommandError("MARU_API_KEY proves nobody. Make a key with: maru key create USER")
+        }
+        let clients = SuiteClients(settings: settings, key: try KeyFile.service(settings.dataFolders).readOrCreate())
+        let service = try await ToolsService(settings: settings, clients: clients, guards: guards, logger: logger)
+        try await StdioServer(server: service.mcp, caller: caller, logger: logger).run()
+    }
+
+    private static func service(_ id: ServiceID, settings: Settings, guards: Guards, logger: Logger) async throws -> any SuiteService {
         let key = try KeyFile.service(settings.dataFolders).readOrCreate()
         let clients = SuiteClients(settings: settings, key: key)
         switch id {
@@ -35,7 +56,8 @@ enum Composition {
         case .embedding: return try await EmbeddingService(settings: settings, clients: clients, logger: logger)
         case .qdrant: return VectorsService(settings: settings, logger: logger)
         case .rag: return try await RetrievalService(settings: settings, clients: clients, logger: logger)
-        case .mcpServer, .memoryAPI, .memoryMaintainer: throw CommandError("\(id) is not part of this build.")
+        case .mcpServer: return try await ToolsService(settings: settings, clients: clients, guards: guards, logger: logger)
+        case .memoryAPI, .memoryMaintainer: throw CommandError("\(id) is not part of this build.")
         }
     }
 

@@ -24,8 +24,13 @@ struct Maru: AsyncParsableCommand {
                 subcommands: [
                     UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self, RestartCommand.self, ServeCommand.self,
                 ]),
-            CommandGroup(name: "Use", subcommands: [ChatCommand.self, AskCommand.self, IndexCommand.self]),
-            CommandGroup(name: "Guard", subcommands: [ApprovalsCommand.self]),
+            CommandGroup(
+                name: "Use", subcommands: [ChatCommand.self, AskCommand.self, IndexCommand.self, ToolCommand.self, MCPCommand.self]),
+            CommandGroup(
+                name: "Guard",
+                subcommands: [
+                    ApprovalsCommand.self, UserCommand.self, RoleCommand.self, KeyCommand.self, AuditCommand.self,
+                ]),
             CommandGroup(name: "Set up", subcommands: [ConfigCommand.self, EngineCommand.self, ModelsCommand.self]),
             CommandGroup(name: "Prove", subcommands: [EnvCommand.self, HealthCommand.self, VerifyCommand.self, EvalCommand.self]),
         ])

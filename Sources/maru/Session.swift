@@ -10,7 +10,8 @@ struct Session {
 
     init(_ flags: SettingFlags) async throws {
         settings = try await flags.load()
-        clients = SuiteClients(settings: settings, key: Self.key(settings.dataFolders))
+        let own = settings[SettingKeys.apiKey]
+        clients = SuiteClients(settings: settings, key: own.isEmpty ? Self.key(settings.dataFolders) : own)
     }
     /// The key, when this user may read it; one who may not is told, and goes on as whoever the services take him for.
     private static func key(_ folders: DataFolders) -> String? {

@@ -102,12 +102,13 @@ struct ToolCommand: AsyncParsableCommand {
         private func show(_ answer: ToolClient.Answer) throws {
             guard let result = answer.result else {
                 if json { print(try pretty(answer.body)) }
-                throw CommandError(answer.body["detail"]?.stringValue ?? (try pretty(answer.body)))
+                let whole = try pretty(answer.body)
+                throw CommandError(answer.body["detail"]?.stringValue ?? whole)
             }
             if json { return print(try pretty(result)) }
             // What people look for comes as it is: output, content, an answer.
             let text = ["stdout", "content", "response"].compactMap { result[$0]?.stringValue }.first { !$0.isEmpty }
-            print(text ?? (try pretty(result)))
+            if let text { print(text) } else { print(try pretty(result)) }
             if let error = result["stderr"]?.stringValue, !error.isEmpty { FileHandle.standardError.write(Data((error + "\n").utf8)) }
             if result["success"]?.boolValue == false { throw ExitCode.failure }
         }

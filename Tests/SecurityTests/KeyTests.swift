@@ -25,17 +25,27 @@ struct KeyTests {
     }
 
     @Test("weakness_08_nobody_becomes_administrator_by_saying_so")
-    func weakness_08_identity() async {
-        let keys = [(key: "maru_right", caller: Caller(id: "admin", role: .admin))]
-        let open = KeyAuthenticator(keys: keys, mode: .development)
-        let closed = KeyAuthenticator(keys: keys, mode: .production)
-        #expect(await open.caller(for: .init(key: nil, userID: "admin_user")) == nil)
-        #expect(await open.caller(for: .init(key: nil, userID: "guest_1"))?.role == .guest)
-        #expect(await open.caller(for: .init(key: nil, userID: nil))?.role == .developer)
-        #expect(await open.caller(for: .init(key: "maru_wrong", userID: nil)) == nil)
-        #expect(await open.caller(for: .init(key: "sk-any", userID: nil))?.role == .developer)
-        #expect(await closed.caller(for: .init(key: "sk-any", userID: nil)) == nil)
-        #expect(await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
-        #expect(await closed.caller(for: .init(key: "maru_right", userID: "guest"))?.role == .admin)
+    func weakness_08_identity() async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            let admin = try KeyFile.admin(settings.dataFolders).readOrCreate()
+            let identities = Identities(try await SecurityDatabase.open(settings))
+            let open = try KeyAuthenticator(settings: settings, identities: identities)
+            let production = try await Settings.test(["SECURITY_MODE": "production"], folder: folder)
+            let closed = try KeyAuthenticator(settings: production, identities: identities)
+            for name in ["admin_user", "admin", "nobody", "' OR 1=1 --", "ADMIN"] {
+                #expect(await open.caller(for: .init(key: nil, userID: name)) == nil, "\(name)")
+            }
+            #expect(await open.caller(for: .init(key: nil, userID: "guest_user"))?.role == .guest)
+            #expect(await open.caller(for: .init(key: nil, userID: nil))?.id == "dev_user")
+            #expect(await open.caller(for: .init(key: "maru_wrong", userID: nil)) == nil)
+            #expect(await open.caller(for: .init(key: "sk-any", userID: nil))?.role == .developer)
+            #expect(await closed.caller(for: .init(key: "sk-any", userID: nil)) == nil)
+            #expect(await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
+            #expect(await closed.caller(for: .init(key: admin, userID: "guest_user"))?.role == .admin)
+            for near in [String(admin.dropLast()), admin + "0", admin.uppercased()] {
+                #expect(await closed.caller(for: .init(key: near, userID: nil)) == nil)
+            }
+        }
     }
 }

@@ -20,11 +20,18 @@ struct ApprovalRoutesTests {
         let approvals: Approvals
         let id = ServiceID.mcpServer
         let errorShape = ErrorShape.detail
-        var routes: [Route] { ApprovalRoutes(approvals).all }
+        var routes: [Route] { ApprovalRoutes(approvals, audit: nil).all }
         func health() async -> Health { Health(.ok) }
     }
 
     /// What an answer says.
+    /// These keys and no others.
+    private struct KnownKeys: Authenticator {
+        let callers: [String: Caller]
+
+        func caller(for credentials: Credentials) async -> Caller? { credentials.key.flatMap { callers[$0] } }
+    }
+
     private struct Answer {
         let status: Int
         let body: JSONValue
@@ -58,11 +65,10 @@ struct ApprovalRoutesTests {
             registerApprovals(&migrator)
             try migrator.migrate(pool)
             let approvals = Approvals(database: pool, settings: settings, directory: AdministratorAlone())
-            let keys = KeyAuthenticator(
-                keys: [
-                    ("maru_boss", Caller(id: "boss", role: .admin)), ("maru_dev", Caller(id: "dev", role: .developer)),
-                    ("maru_other", Caller(id: "other", role: .developer)),
-                ], mode: .production)
+            let keys = KnownKeys(callers: [
+                "maru_boss": Caller(id: "boss", role: .admin), "maru_dev": Caller(id: "dev", role: .developer),
+                "maru_other": Caller(id: "other", role: .developer),
+            ])
             try await withRunning(Alone(approvals: approvals), settings: settings, authenticator: keys) { client in
                 try await body(Door(client: client), approvals)
             }
@@ -80,7 +86,7 @@ struct ApprovalRoutesTests {
     func weakness_13() async throws {
         try await withDoor { door, approvals in
             let id = try await Self.ask(approvals).idText
-            for route in ApprovalRoutes(approvals).all {
+            for route in ApprovalRoutes(approvals, audit: nil).all {
                 let path = route.path.replacing("{id}", with: id)
                 for key in [nil, "approval-admin-001", "maru_wrong"] {
                     let refused = try await door(route.method, path, as: key, "{}")
@@ -89,7 +95,7 @@ struct ApprovalRoutesTests {
                 let answered = try await door(route.method, path, "{}")
                 #expect(![401, 404, 405].contains(answered.status) && answered.status < 500, "\(route.method) \(path) \(answered)")
             }
-            #expect(Set(ApprovalRoutes(approvals).plain.map(\.path)).count == 4)
+            #expect(Set(ApprovalRoutes(approvals, audit: nil).plain.map(\.path)).count == 4)
         }
     }
 

@@ -136,7 +136,6 @@ struct WorkspaceTests {
             try bench.write("inner/f.txt", "inside")
             try bench.write("../f.txt", "canary")
             try bench.link("evil", to: "..")
-            let root = bench.root.string
             let swapper = Swapper(root: bench.root.string)
             // Not a thread of a pool: those are as many as processors, and the tools need them.
             Thread { swapper.run() }.start()

@@ -39,15 +39,19 @@ public struct Permissions: Sendable {
         guard caller.role != .service else { return [] }
         return try await identities.current().users[caller.id]?.permissions ?? []
     }
+}
 
-    /// The active users who may decide on requests and have a key with which they could.
-    ///
-    /// - Throws: the database's error.
-    func approvers() async throws -> Set<String> {
+extension Permissions: ApproverDirectory {
+    public func holds(_ permission: ApprovalPermission, _ caller: Caller) async throws -> Bool {
+        try await isPermitted(caller, permission.rawValue).0
+    }
+
+    /// Whether another active user may approve and has a key to do so with.
+    public func hasApprover(besides userID: String) async throws -> Bool {
         let snapshot = try await identities.current()
-        let withKey = Set(snapshot.keys.filter { $0.expires.map { $0 > .now } ?? true }.map(\.userID)).union([
-            KeyAuthenticator.administrator
-        ])
-        return Set(snapshot.users.values.filter { $0.permissions.contains("approval:approve") && withKey.contains($0.id) }.map(\.id))
+        let keyed = snapshot.keys.filter { $0.expires.map { $0 > .now } ?? true }.map(\.userID) + [KeyAuthenticator.administrator]
+        return Set(keyed).contains { id in
+            id != userID && snapshot.users[id]?.permissions.contains(ApprovalPermission.approve.rawValue) == true
+        }
     }
 }

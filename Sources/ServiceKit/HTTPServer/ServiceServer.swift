@@ -90,9 +90,10 @@ public struct ServiceServer: Sendable {
 
     /// Runs until SIGTERM or SIGINT, then finishes what is running: ten seconds at the most.
     ///
+    /// - Parameter beside: what lives and ends with it, such as a server on another port.
     /// - Throws: when the port cannot be bound or a companion fails.
-    public func run() async throws {
-        var companions: [any Service] = []
+    public func run(beside: [any Service] = []) async throws {
+        var companions = beside
         if settings.isSupervised { companions.append(SupervisorWatch(logger: logger)) }
         var configuration = ServiceGroupConfiguration(
             services: (companions + [application()]).map {

@@ -109,6 +109,11 @@ public struct ApprovalClient: Sendable {
         try await client.send(.GET, "/api/v1/approvals/\(Self.encoded(id))")
     }
 
+    /// Where a request stands; for the one who asked, too.
+    public func status(_ id: String) async throws -> ApprovalRow {
+        try await client.send(.GET, "/api/approvals/\(id)/status")
+    }
+
     public func decide(_ id: String, approve: Bool, reason: String?) async throws -> ApprovalDecided {
         try await client.send(
             .PUT, "/api/v1/approvals/\(Self.encoded(id))", body: ApprovalDecision(action: approve ? "approve" : "reject", reason: reason))

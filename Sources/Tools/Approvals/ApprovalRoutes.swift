@@ -8,10 +8,13 @@ import SuiteAPI
 /// The routes of approvals. Who asks is who the key says; deciding needs the role of an administrator or the permission for it.
 public struct ApprovalRoutes: Sendable {
     let approvals: Approvals
+    let audit: AuditLog?
     let now: @Sendable () -> Date
 
-    public init(_ approvals: Approvals, now: @escaping @Sendable () -> Date = { .now }) {
+    /// - Parameter audit: where decisions are recorded.
+    public init(_ approvals: Approvals, audit: AuditLog?, now: @escaping @Sendable () -> Date = { .now }) {
         self.approvals = approvals
+        self.audit = audit
         self.now = now
     }
 
@@ -141,6 +144,11 @@ public struct ApprovalRoutes: Sendable {
 
     private func decide(_ id: String, approve: Bool, reason: String?, _ caller: Caller) async throws -> ApprovalDecided {
         let decided = try await approvals.decide(id, approve: approve, by: caller, reason: reason)
+        try await audit?.append(
+            AuditRecord(
+                userID: caller.id, toolName: decided.tool, action: approve ? "approval_granted" : "approval_rejected",
+                status: decided.status.rawValue, errorMessage: decided.reason, requestData: #"{"request_id":"\#(decided.idText)"}"#,
+                requestID: RequestScope.current?.requestID))
         return ApprovalDecided(status: decided.status.rawValue, request_id: decided.idText, responder: caller.id)
     }
 
