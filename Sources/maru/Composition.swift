@@ -21,6 +21,8 @@ enum Composition {
         MetricsSystem.bootstrap(registry)
         let logger = Logger.service(id.rawValue, settings: settings)
         try settings.dataFolders.create()
+        // Whatever starts first makes it, so that there is somebody who can administer.
+        _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
         let guards = try await Guards(settings: settings, logger: logger)
         let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
         let service = try await service(id, settings: settings, guards: guards, logger: logger)
