@@ -58,7 +58,7 @@ CASES = [
     _read("escape sequence", "\x1b[2Ja", {"status": 422}),
     _read("empty", "", {"status": 422}),
     _read("long part", "n" * 300, {"status": 422}),
-    _read("long path", "a/" * 2_040 + "the-end-of-it-all", {"status": 422}),
+    _read("long path", "a/" * 2_040 + "the-end-of-it-all", {"status": 413}),
     _read("percent-encoded parents", "%2e%2e/%2e%2e/etc/passwd", {"status": 404}),
     _read("percent-encoded slash", "..%2fsecret.txt", {"status": 404}, _SECRET),
     _read("doubly encoded", "%252e%252e%252fsecret.txt", {"status": 404}, _SECRET),

@@ -17,9 +17,9 @@ extension Checklist {
             Check(
                 "C05", .configuration, "Audit log", threshold: "every record chained to the one before it, none missing",
                 command: "maru audit verify", limit: .seconds(120), asksService: true, run: auditChain),
-            Check(
+            .absent(
                 "C06", .configuration, "Sandbox", threshold: "every kind of isolation proved by trying to break it",
-                command: "maru sandbox check", limit: .seconds(120), asksService: true, run: sandbox),
+                command: "maru sandbox check"),
             Check(
                 "C07", .configuration, "Default credentials",
                 threshold: "no key that others know, and no name without a key, is an administrator",
@@ -44,7 +44,7 @@ extension Checklist {
         let probe =
             mode == .development
             ? try await Probed(
-                context, .POST, "/tools/execute_python/call", headers: ["X-User-ID": "guest_user"], body: #"{"code":"print(1)"}"#)
+                context, .POST, "/tools/write_file/call", headers: ["X-User-ID": "guest_user"], body: #"{"path":"a","content":"b"}"#)
             : try await Probed(context, .GET, "/tools")
         let expected = mode == .development ? 403 : 401
         let evidence = guards.map { "\($0.name)=\(settings[$0])" }.joined(separator: "\n") + "\nSECURITY_MODE=\(mode.rawValue)\n\(probe)"
@@ -54,7 +54,7 @@ extension Checklist {
             return Finding(
                 .fail, value: value,
                 reason: mode == .development
-                    ? "a guest who runs code must be answered 403" : "a call without a key must be answered 401", evidence: evidence)
+                    ? "a guest who writes must be answered 403" : "a call without a key must be answered 401", evidence: evidence)
         }
         guard off.isEmpty else {
             return Finding(.fail, value: value, reason: "turned off: \(off.joined(separator: ", "))", evidence: evidence)
@@ -85,20 +85,6 @@ extension Checklist {
             return Finding(.inconclusive, value: value, reason: "nothing has been recorded yet", evidence: text(verdict))
         }
         return Finding(.pass, value: value, evidence: text(verdict))
-    }
-
-    private static func sandbox(_ context: CheckContext) async throws -> Finding {
-        let answer: JSONValue = try await context.administration.with(timeout: .seconds(110)).send(.GET, "/security/sandbox")
-        let findings = answer["findings"]?.arrayValue ?? []
-        let open = findings.filter { $0["proved"]?.boolValue != true }
-        let value = "\(findings.count - open.count) of \(findings.count) proved"
-        let isOff = answer["state"]?.stringValue == "off"
-        guard !isOff, !findings.isEmpty, open.isEmpty else {
-            let reasons = open.map { "\($0["name"]?.stringValue ?? "?"): \($0["detail"]?.stringValue ?? "")" }
-            let reason = isOff ? "SANDBOX_ENABLED is false: tools that run code are refused" : answer["reason"]?.stringValue
-            return Finding(.fail, value: value, reason: reason ?? reasons.joined(separator: "; "), evidence: text(answer))
-        }
-        return Finding(.pass, value: value, evidence: text(answer))
     }
 
     private static func defaultCredentials(_ context: CheckContext) async throws -> Finding {

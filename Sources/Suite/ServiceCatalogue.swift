@@ -40,7 +40,7 @@ public enum ServiceCatalogue {
         ),
         service(
             .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, and: [SettingKeys.mcpSecurityPort],
-            after: [.gateway, .rag, .embedding], profile: .p3, inThisBuild: false),
+            after: [.gateway, .rag, .embedding], profile: .p3),
         service(
             .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
             inThisBuild: false),
