@@ -53,6 +53,10 @@ def free_ports(count):
 class Stack:
     def __init__(self, **settings):
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="maru-conformance-"))
+        # What the tools of the stack work in, when no other folder is set.
+        workspace = self.data / "workspace"
+        workspace.mkdir()
+        (workspace / "README.md").write_text("# A workspace\n")
         self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ},
