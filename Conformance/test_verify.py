@@ -416,8 +416,8 @@ def test_services_that_do_not_run_are_told_and_the_others_are_judged_all_the_sam
     verdict = judged(faulty, "verify", "--patience", 1)
     assert verdict.code == 1
     assert [row["id"] for row in verdict.rows] == ALL
-    missing = ["inference-chat", "inference-code", "api-gateway", "rag"]
-    assert verdict.told("S07").startswith("FAIL 2 of 6: not running: ")
+    missing = ["inference-chat", "inference-code", "api-gateway", "rag", "mcp-server"]
+    assert verdict.told("S07").startswith("FAIL 2 of 7: not running: ")
     assert all(name in verdict.told("S07") for name in missing) and "qdrant" not in verdict.told("S07")
     for name, service in (("S09", "api-gateway"), ("S10", "rag"), ("S12", "inference-chat"), ("S13", "inference-code")):
         assert verdict.told(name).startswith("FAIL no answer: ") and f"maru logs {service}" in verdict.told(name)
@@ -428,7 +428,8 @@ def test_services_that_do_not_run_are_told_and_the_others_are_judged_all_the_sam
     # What cannot be done without them fails for that reason, and does not pass.
     for name in ("C01", "S26", "S27", "S30", "G2", "P1", "P2"):
         assert verdict.outcome(name) in ("FAIL", "INCONCLUSIVE"), verdict.told(name)
-    assert verdict.failed() <= {"S07", "S09", "S10", "S12", "S13", "G1", "C01", "S26", "S27", "S30", "G2", "P1", "P2"}
+    tools = {"S08", "S22", "C05", "C07", "C08", "S29", "N10"}
+    assert tools <= verdict.failed() <= tools | {"S07", "S09", "S10", "S12", "S13", "G1", "C01", "S26", "S27", "S30", "G2", "P1", "P2"}
 
 
 def test_a_stack_that_was_killed_is_told_to_be_down(own_stack):
@@ -449,8 +450,8 @@ def test_a_stack_that_was_killed_is_told_to_be_down(own_stack):
 
 def test_collections_that_do_not_fit_the_model_are_told(own_stack, tmp_path):
     faulty = own_stack(**SMALL)
-    faulty.start("--only", "embedding,qdrant,rag", "--no-wait")
-    for service in ("embedding", "qdrant"):
+    faulty.start("--only", "embedding,qdrant,rag,mcp-server", "--no-wait")
+    for service in ("embedding", "qdrant", "mcp-server"):
         faulty.wait_ready(service)
     faulty.wait_alive("rag")
     (tmp_path / "a.md").write_text("# Bread\n\nBread is baked in the morning.\n")

@@ -35,8 +35,8 @@ extension Checklist {
         let isRepository = FileManager.default.fileExists(atPath: context.settings.workspaceRoots[0].appending(".git").string)
         var calls: [(String, JSONValue)] = [
             ("list_files", [:]), ("search_files", ["pattern": "maru", "max_results": 1]), ("get_current_model", [:]),
-            ("get_system_info", [:]),
-            ("rag_search", ["query": "maru"]), ("ai_chat", ["message": "Say: yes"]),
+            ("rag_search", ["query": .string(Probe.question), "collection": .string(Probe.collection)]),
+            ("ai_chat", ["message": "Say: yes"]),
         ]
         if isRepository { calls += [("git_status", [:]), ("git_log", ["max_count": 1]), ("git_diff", [:])] }
         var failed: [String] = []

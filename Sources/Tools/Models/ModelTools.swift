@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOHTTP1
 import ServiceKit
 import Suite
@@ -18,11 +19,25 @@ struct RAGSearch: Tool {
     func run(_ arguments: ToolArguments, _ context: ToolContext) async throws -> ToolResult {
         let query = arguments.string("query")
         await context.progress(0.1, "looking through the documents")
-        let answer = try await clients.retrieval.query(QueryRequest(query: query, collection: arguments.string("collection")))
+        let answer = try await Self.told {
+            try await clients.retrieval.query(QueryRequest(query: query, collection: arguments.string("collection")))
+        }
         let sources = answer.sources.map { "\($0.file):\($0.lines.map(String.init).joined(separator: "-"))" }
         return ToolResult(
             ["query": .string(query), "response": .string(answer.answer), "sources": .array(sources.map(JSONValue.string))],
             text: ([answer.answer] + sources).joined(separator: "\n"))
+    }
+}
+
+extension Tool {
+    /// What a service says of a call's own arguments (404, 422) is the call's fault, not the service's.
+    static func told<Value>(_ ask: () async throws -> Value) async throws -> Value {
+        do {
+            return try await ask()
+        } catch let error as UpstreamError {
+            guard let status = error.status, [400, 404, 413, 422].contains(status) else { throw error }
+            throw ServiceError(.init(code: status), code: error.code ?? "refused", error.message)
+        }
     }
 }
 
@@ -44,7 +59,7 @@ struct AIChat: Tool {
         let model = arguments.optionalString("model") ?? settings[isCode ? SettingKeys.codeAlias : SettingKeys.chatAlias]
         var text = ""
         let request = ChatRequest(model: model, messages: [.init(role: "user", content: message)], maxTokens: 512)
-        for try await chunk in try await clients.chat.stream(request) {
+        for try await chunk in try await Self.told({ try await clients.chat.stream(request) }) {
             guard let part = chunk.choices.first?.delta.content else { continue }
             text += part
             // How long an answer will be nobody knows; the share only says that it moves.
