@@ -26,7 +26,7 @@ public struct Guards: Sendable {
         approvals = Approvals(database: database.writer, settings: settings, directory: permissions)
         limiter = RateLimiter(isEnabled: settings[SettingKeys.rateLimitEnabled])
         let guards = [
-            SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled, SettingKeys.sandboxEnabled,
+            SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled,
         ]
         turnedOff = guards.filter { !settings[$0] }.map(\.name)
         let outbox = try Outbox(database: database.writer, settings: settings, logger: logger)
