@@ -126,8 +126,8 @@ struct AuditEvidenceTests {
         }
     }
 
-    @Test("Of a thousand calls a second, 95 in 100 have their record on the disk within 10 ms, times the disk's own pace")
-    func throughput() async throws {
+    @Test("weakness_25_calls_that_come_together_share_commits")
+    func weakness_25_sharing() async throws {
         try await withLog { log, database, settings in
             let clock = ContinuousClock()
             // What one synced commit costs here, alone.
@@ -158,9 +158,13 @@ struct AuditEvidenceTests {
             print(
                 "audited calls: \(Int(Double(sorted.count) / whole.seconds))/s, p50 \(sorted[sorted.count / 2]), p95 \(p95), commit \(sync)"
             )
-            #expect(sorted.count == 4_800)
-            // Each waits for the commit that runs and for its own.
-            #expect(p95 < max(.milliseconds(10), sync * 4))
+            // Records of one commit bear one time.
+            let commits = try await database.writer.read { db in
+                try Int.fetchOne(db, sql: "SELECT count(DISTINCT timestamp) FROM security_audit_logs WHERE log_id > 40") ?? 0
+            }
+            #expect(sorted.count == 4_800 && commits < 4_800 / 4, "\(commits) commits")
+            let verdict = try await log.verify()
+            #expect(verdict.records == 4_840 && verdict.problem == nil)
             let one = try await clock.measure { for _ in 0..<1_000 { _ = try await permissions.isPermitted(caller, "read_file") } }
             print("a permission check: \(one / 1_000)")
         }
