@@ -8,6 +8,9 @@ enum SecuritySchema {
         migrator.registerMigration("audit") { db in try db.execute(sql: audit) }
         registerApprovals(&migrator)
         migrator.registerMigration("views") { db in try db.execute(sql: views) }
+        migrator.registerMigration("signed retention of the audit log") { db in
+            try db.execute(sql: "ALTER TABLE security_audit_head ADD COLUMN pruned_signature TEXT")
+        }
         return migrator
     }
 

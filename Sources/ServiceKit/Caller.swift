@@ -48,5 +48,6 @@ public struct Credentials: Sendable {
 /// Says who calls. Security implements it; the executable puts the two together.
 public protocol Authenticator: Sendable {
     /// - Returns: the caller, or `nil` when the credentials prove nobody.
-    func caller(for credentials: Credentials) async -> Caller?
+    /// - Throws: when that cannot be found out; nobody is let in then.
+    func caller(for credentials: Credentials) async throws -> Caller?
 }

@@ -41,7 +41,7 @@ enum Composition {
         let guards = try await Guards(settings: settings, logger: logger)
         let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
         let key = settings[SettingKeys.apiKey]
-        guard let caller = await authenticator.caller(for: Credentials(key: key.isEmpty ? nil : key, userID: nil)) else {
+        guard let caller = try await authenticator.caller(for: Credentials(key: key.isEmpty ? nil : key, userID: nil)) else {
             throw CommandError("MARU_API_KEY proves nobody. Make a key with: maru key create USER")
         }
         let clients = SuiteClients(settings: settings, key: try KeyFile.service(settings.dataFolders).readOrCreate())

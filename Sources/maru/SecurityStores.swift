@@ -26,12 +26,14 @@ struct SecurityStores {
             let value = try await work()
             try await audit.append(
                 AuditRecord(userID: user, toolName: "security", action: "administration", status: "success", errorMessage: what))
+            try await audit.seal()
             return value
         } catch let error as ServiceError {
             try await audit.append(
                 AuditRecord(
                     userID: user, toolName: "security", action: "administration", status: "error", errorMessage: "\(what): \(error.message)"
                 ))
+            try await audit.seal()
             throw CommandError(error.message)
         }
     }

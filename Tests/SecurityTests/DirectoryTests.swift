@@ -68,7 +68,7 @@ struct DirectoryTests {
             let other = try await Stack(settings)
             try await stack.directory.addUser("alice", name: "Alice", role: "guest")
             let key = try await stack.directory.issueKey(for: "alice", name: "laptop", lifetime: nil)
-            let alice = try #require(await other.authenticator.caller(for: .init(key: key.key, userID: nil)))
+            let alice = try #require(try await other.authenticator.caller(for: .init(key: key.key, userID: nil)))
             #expect(alice.role == .guest)
             #expect(try await other.permissions.isPermitted(alice, "write_file").0 == false)
             try await stack.directory.setRole("developer", of: "alice")
@@ -76,13 +76,13 @@ struct DirectoryTests {
             try await stack.directory.revoke("write_file", from: "developer")
             #expect(try await other.permissions.isPermitted(alice, "write_file").0 == false)
             try await stack.directory.setActive(false, "alice")
-            #expect(await other.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
+            #expect(try await other.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
             try await stack.directory.setActive(true, "alice")
             let next = try await stack.directory.rotateKey(key.prefix)
-            #expect(await other.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
-            #expect(await other.authenticator.caller(for: .init(key: next.key, userID: nil))?.id == "alice")
+            #expect(try await other.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
+            #expect(try await other.authenticator.caller(for: .init(key: next.key, userID: nil))?.id == "alice")
             try await stack.directory.revokeKey(next.prefix)
-            #expect(await other.authenticator.caller(for: .init(key: next.key, userID: nil)) == nil)
+            #expect(try await other.authenticator.caller(for: .init(key: next.key, userID: nil)) == nil)
         }
     }
 
@@ -103,10 +103,10 @@ struct DirectoryTests {
             try await stack.directory.addRole("librarian", description: "reads", permissions: ["search_files", "approval:approve"])
             try await stack.directory.addUser("bo", name: "Bo", role: "librarian")
             let key = try await stack.directory.issueKey(for: "bo", name: "k", lifetime: .seconds(3_600))
-            let bo = try #require(await stack.authenticator.caller(for: .init(key: key.key, userID: nil)))
+            let bo = try #require(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)))
             #expect(bo.role == .guest && bo.roleName == "librarian")
             #expect(try await stack.permissions.permitted(bo) == ["search_files", "approval:approve"])
-            #expect(await stack.authenticator.caller(for: .init(key: nil, userID: "bo")) == nil, "an approver needs the key")
+            #expect(try await stack.authenticator.caller(for: .init(key: nil, userID: "bo")) == nil, "an approver needs the key")
             for role in ["librarian", "admin"] {
                 await #expect(throws: ServiceError.self) { try await stack.directory.removeRole(role) }
             }
@@ -117,8 +117,8 @@ struct DirectoryTests {
     func refusals() async throws {
         try await withStack { stack, _ in
             let key = try await stack.directory.issueKey(for: "dev_user", name: "short", lifetime: .zero)
-            #expect(await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
-            #expect(await stack.authenticator.caller(for: .init(key: "maru_' OR '1'='1", userID: nil)) == nil)
+            #expect(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
+            #expect(try await stack.authenticator.caller(for: .init(key: "maru_' OR '1'='1", userID: nil)) == nil)
             for id in ["", "a b", "x'; DROP TABLE security_users; --", "../x", String(repeating: "a", count: 65), "가"] {
                 await #expect(throws: ServiceError.self) { try await stack.directory.addUser(id, name: "x", role: "guest") }
             }

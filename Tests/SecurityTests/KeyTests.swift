@@ -34,17 +34,17 @@ struct KeyTests {
             let production = try await Settings.test(["SECURITY_MODE": "production"], folder: folder)
             let closed = try KeyAuthenticator(settings: production, identities: identities)
             for name in ["admin_user", "admin", "nobody", "' OR 1=1 --", "ADMIN"] {
-                #expect(await open.caller(for: .init(key: nil, userID: name)) == nil, "\(name)")
+                #expect(try await open.caller(for: .init(key: nil, userID: name)) == nil, "\(name)")
             }
-            #expect(await open.caller(for: .init(key: nil, userID: "guest_user"))?.role == .guest)
-            #expect(await open.caller(for: .init(key: nil, userID: nil))?.id == "dev_user")
-            #expect(await open.caller(for: .init(key: "maru_wrong", userID: nil)) == nil)
-            #expect(await open.caller(for: .init(key: "sk-any", userID: nil))?.role == .developer)
-            #expect(await closed.caller(for: .init(key: "sk-any", userID: nil)) == nil)
-            #expect(await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
-            #expect(await closed.caller(for: .init(key: admin, userID: "guest_user"))?.role == .admin)
+            #expect(try await open.caller(for: .init(key: nil, userID: "guest_user"))?.role == .guest)
+            #expect(try await open.caller(for: .init(key: nil, userID: nil))?.id == "dev_user")
+            #expect(try await open.caller(for: .init(key: "maru_wrong", userID: nil)) == nil)
+            #expect(try await open.caller(for: .init(key: "sk-any", userID: nil))?.role == .developer)
+            #expect(try await closed.caller(for: .init(key: "sk-any", userID: nil)) == nil)
+            #expect(try await closed.caller(for: .init(key: nil, userID: "dev_user")) == nil)
+            #expect(try await closed.caller(for: .init(key: admin, userID: "guest_user"))?.role == .admin)
             for near in [String(admin.dropLast()), admin + "0", admin.uppercased()] {
-                #expect(await closed.caller(for: .init(key: near, userID: nil)) == nil)
+                #expect(try await closed.caller(for: .init(key: near, userID: nil)) == nil)
             }
         }
     }

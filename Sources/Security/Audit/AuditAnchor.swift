@@ -4,53 +4,75 @@ import ServiceKit
 import Suite
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Remembers outside the database how far the audit log had come, signed with a key that the database does not hold: who can write the
 /// database alone can neither cut off the log's end nor write a new one unnoticed.
 ///
-/// Kept after a commit, once a second at the most, so it is never ahead of the log: what was written since cannot be told from a cut.
-actor AuditAnchor {
+/// Kept after a commit, so it is never ahead of the log. Every call works with files, and is made off the cooperative pool.
+struct AuditAnchor: Sendable {
     struct Mark: Codable, Sendable {
         let last_id: Int64
         let hash: String
         let signature: String
     }
 
-    private let executor = BlockingExecutor("audit anchor")
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private let path: FilePath
+    private let lock: FilePath
     private let key: SymmetricKey
-    private var kept: ContinuousClock.Instant?
 
     init(_ folders: DataFolders) throws {
         path = folders.secrets.appending("audit.anchor")
+        lock = folders.secrets.appending("audit.lock")
         key = SymmetricKey(data: Data(try KeyFile.audit(folders).readOrCreate().utf8))
     }
 
-    func keep(_ head: AuditHead) {
-        let now = ContinuousClock.now
-        if let kept, kept.duration(to: now) < .seconds(1) { return }
-        kept = now
-        let hash = Array(head.hash).hex
-        let mark = Mark(last_id: head.lastID, hash: hash, signature: signature(head.lastID, hash))
-        // A mark that could not be kept leaves the older one, which is weaker and true.
-        guard let data = try? JSONEncoder.sorted.encode(mark) else { return }
-        try? data.write(to: URL(filePath: path.string), options: .atomic)
-        chmod(path.string, 0o600)
+    /// Keeps how far the log has come, unless another process kept more already. What is not ours is never written over: it is evidence.
+    ///
+    /// - Throws: ``AuditProblem`` for a mark that is not ours, or the file system's error; the mark that was kept stays.
+    func raise(to id: Int64, _ hash: Data) throws {
+        let hash = Array(hash).hex
+        let file = try FileDescriptor.open(lock, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerRead, .ownerWrite])
+        try file.closeAfter {
+            while flock(file.rawValue, LOCK_EX) != 0 { guard errno == EINTR else { throw Errno(rawValue: errno) } }
+            if let kept = try mark(), kept.last_id >= id { return }
+            try replace(JSONEncoder.sorted.encode(Mark(last_id: id, hash: hash, signature: signature("\(id)\n\(hash)"))))
+        }
+    }
+
+    /// Written whole and synced beside its place first: after a power cut there is the old mark or the new one.
+    private func replace(_ data: Data) throws {
+        let draft = path.removingLastComponent().appending(".audit.anchor")
+        let file = try FileDescriptor.open(
+            draft, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerRead, .ownerWrite])
+        try file.closeAfter {
+            _ = try file.writeAll(data)
+            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        }
+        guard rename(draft.string, path.string) == 0 else { throw Errno(rawValue: errno) }
     }
 
     /// What was kept last; `nil` where nothing was.
     ///
-    /// - Throws: ``AuditProblem`` when it is not what this class signed.
+    /// - Throws: ``AuditProblem`` when it is not what this struct signed.
     func mark() throws -> Mark? {
         guard let data = FileManager.default.contents(atPath: path.string) else { return nil }
-        guard let mark = try? JSONDecoder().decode(Mark.self, from: data), mark.signature == signature(mark.last_id, mark.hash) else {
+        guard let mark = try? JSONDecoder().decode(Mark.self, from: data), mark.signature == signature("\(mark.last_id)\n\(mark.hash)")
+        else {
             throw AuditProblem(record: nil, what: "the anchor \(path) is not what this stack signed")
         }
         return mark
     }
 
-    private func signature(_ id: Int64, _ hash: String) -> String {
-        Array(HMAC<SHA256>.authenticationCode(for: Data("\(id)\n\(hash)".utf8), using: key)).hex
+    /// Signs which records retention dropped, so that nobody else can drop some and say it was retention.
+    func signature(ofPruned id: Int64, _ hash: Data) -> String { signature("pruned\n\(id)\n\(Array(hash).hex)") }
+
+    private func signature(_ text: String) -> String {
+        Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key)).hex
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 import ServiceKit
 import Suite
 
@@ -20,6 +21,11 @@ public actor AuditLog {
     nonisolated let anchor: AuditAnchor
     private var waiting: [Waiting] = []
     private var isWriting = false
+    private var isSealing = false
+    /// Where the log ended when this process last wrote, and how much of that is anchored.
+    private var head: AuditHead?
+    private var sealedID: Int64 = 0
+    private let logger = Logger(label: "audit")
 
     public init(_ database: SecurityDatabase, settings: Settings) throws {
         self.database = database
@@ -51,9 +57,10 @@ public actor AuditLog {
             waiting.removeFirst(taken.count)
             do {
                 let records = taken.flatMap(\.records)
-                let head = try await database.pool.write { db in try Self.write(records, db) }
+                let known = head
+                head = try await database.pool.write { [anchor] db in try Self.write(records, db, anchor, known) }
                 for entry in taken { entry.continuation.resume() }
-                await anchor.keep(head)
+                sealSoon()
             } catch {
                 for entry in taken { entry.continuation.resume(throwing: error) }
             }
@@ -61,8 +68,41 @@ public actor AuditLog {
         isWriting = false
     }
 
-    private static func write(_ records: [AuditRecord], _ db: Database) throws -> AuditHead {
+    /// Anchors how far the log has come: a few times a second while records come, and once more after the last of them.
+    private func sealSoon() {
+        guard !isSealing else { return }
+        isSealing = true
+        Task {
+            while let head, head.lastID > sealedID {
+                do {
+                    try await seal()
+                } catch {
+                    logger.error("the audit log could not be anchored", metadata: ["cause": "\(error)"])
+                    break
+                }
+                try? await Task.sleep(for: .milliseconds(250))
+            }
+            isSealing = false
+        }
+    }
+
+    /// Anchors how far the log has come, now: what a process does before it ends.
+    ///
+    /// - Throws: ``AuditProblem`` for an anchor that is not ours, or the file system's error.
+    public func seal() async throws {
+        guard let head, head.lastID > sealedID else { return }
+        try await offPool { [anchor] in try anchor.raise(to: head.lastID, head.hash) }
+        sealedID = max(sealedID, head.lastID)
+    }
+
+    private static func write(_ records: [AuditRecord], _ db: Database, _ anchor: AuditAnchor, _ known: AuditHead?) throws -> AuditHead {
         var head = try AuditHead(db)
+        // When the anchor or this process knows of later records, the end was cut off. The chain goes on from where it had come to: the
+        // gap stays to be seen, whatever is written after it.
+        if let known, known.lastID > head.lastID { (head.lastID, head.hash) = (known.lastID, known.hash) }
+        if let mark = try? anchor.mark(), mark.last_id > head.lastID, let hash = Data(hex: mark.hash) {
+            (head.lastID, head.hash) = (mark.last_id, hash)
+        }
         let time = Date.now.sqlText
         let statement = try db.cachedStatement(
             sql: """
@@ -89,14 +129,25 @@ struct AuditHead: Sendable {
     var hash: Data
     let prunedID: Int64
     let prunedHash: Data
+    let prunedSignature: String?
 
     init(_ db: Database) throws {
-        guard let row = try Row.fetchOne(db, sql: "SELECT last_id, hash, pruned_id, pruned_hash FROM security_audit_head") else {
+        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM security_audit_head") else {
             throw DatabaseError(message: "security_audit_head has no row")
         }
         lastID = row["last_id"]
         hash = row["hash"]
         prunedID = row["pruned_id"]
         prunedHash = row["pruned_hash"]
+        prunedSignature = row["pruned_signature"]
+    }
+}
+
+extension Data {
+    /// Reads what `hex` writes.
+    fileprivate init?(hex: String) {
+        let digits = hex.compactMap(\.hexDigitValue)
+        guard digits.count == hex.count, digits.count.isMultiple(of: 2) else { return nil }
+        self.init(stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) })
     }
 }

@@ -83,7 +83,7 @@ extension AuditLog {
         let limit = Date.now.addingTimeInterval(-age.seconds).sqlText
         var dropped = 0
         while true {
-            let count = try await database.pool.write { db in
+            let count = try await database.pool.write { [anchor] db in
                 let old = try Row.fetchAll(
                     db, sql: "SELECT log_id, hash FROM security_audit_logs WHERE timestamp < ? ORDER BY log_id LIMIT 2000",
                     arguments: [limit])
@@ -93,7 +93,9 @@ extension AuditLog {
                 else { return 0 }
                 let (id, hash): (Int64, Data) = (last["log_id"], last["hash"])
                 try db.execute(sql: "DELETE FROM security_audit_logs WHERE log_id <= ?", arguments: [id])
-                try db.execute(sql: "UPDATE security_audit_head SET pruned_id = ?, pruned_hash = ?", arguments: [id, hash])
+                try db.execute(
+                    sql: "UPDATE security_audit_head SET pruned_id = ?, pruned_hash = ?, pruned_signature = ?",
+                    arguments: [id, hash, anchor.signature(ofPruned: id, hash)])
                 return old.count
             }
             guard count > 0 else { return dropped }
@@ -128,5 +130,6 @@ public struct AuditRetention: Service {
                 try await Task.sleep(for: .seconds(3_600))
             }
         }
+        try await audit.seal()
     }
 }

@@ -16,16 +16,21 @@ extension AuditLog {
     public nonisolated func verify() async throws -> AuditVerdict {
         let mark: AuditAnchor.Mark?
         do {
-            mark = try await anchor.mark()
+            mark = try await offPool { [anchor] in try anchor.mark() }
         } catch let problem as AuditProblem {
             return AuditVerdict(records: 0, problem: problem)
         }
         // One reader sees one moment, however long the walk takes and whoever writes meanwhile.
-        return try await database.pool.read { db in try Self.walk(db, anchoredAt: mark) }
+        return try await database.pool.read { [anchor] db in try Self.walk(db, anchoredAt: mark, anchor) }
     }
 
-    private static func walk(_ db: Database, anchoredAt mark: AuditAnchor.Mark?) throws -> AuditVerdict {
+    private static func walk(_ db: Database, anchoredAt mark: AuditAnchor.Mark?, _ anchor: AuditAnchor) throws -> AuditVerdict {
         let head = try AuditHead(db)
+        guard head.prunedID == 0 || head.prunedSignature == anchor.signature(ofPruned: head.prunedID, head.prunedHash) else {
+            return AuditVerdict(
+                records: 0,
+                problem: AuditProblem(record: head.prunedID, what: "records up to it are missing, and retention did not drop them"))
+        }
         var previous = head.prunedHash
         var last = head.prunedID
         var count = 0

@@ -29,15 +29,16 @@ public struct KeyAuthenticator: Authenticator {
         mode = settings[SettingKeys.securityMode]
     }
 
-    public func caller(for credentials: Credentials) async -> Caller? {
-        guard let key = credentials.key else { return await keyless(credentials) }
+    /// - Throws: 503 when the database of users cannot be read.
+    public func caller(for credentials: Credentials) async throws -> Caller? {
+        guard let key = credentials.key else { return try await keyless(credentials) }
         // OpenAI's clients cannot be made without a key, so people give them any word. One that is not even shaped like ours means nobody.
-        guard key.hasPrefix("maru_") || mode == .production else { return await keyless(credentials) }
+        guard key.hasPrefix("maru_") || mode == .production else { return try await keyless(credentials) }
         let digest = Self.digest(key)
         // Every entry is compared whole, so that the time tells nothing about which one was near.
         let file = fileKeys.reduce(nil as Bool?) { found, entry in Self.areEqual(entry.digest, digest) ? entry.isService : found }
         if file == true { return Caller(id: "service", role: .service) }
-        guard let snapshot = try? await identities.current() else { return nil }
+        let snapshot = try await snapshot()
         if file == false { return snapshot.users[Self.administrator]?.caller }
         let found = snapshot.keys.reduce(nil as AccessSnapshot.Key?) { found, entry in Self.areEqual(entry.digest, digest) ? entry : found }
         guard let found, found.expires.map({ $0 > .now }) ?? true else { return nil }
@@ -45,11 +46,23 @@ public struct KeyAuthenticator: Authenticator {
     }
 
     /// In development mode a local caller is the developer user, or the user that `X-User-ID` names; never an administrator.
-    private func keyless(_ credentials: Credentials) async -> Caller? {
-        guard mode == .development, let snapshot = try? await identities.current() else { return nil }
+    private func keyless(_ credentials: Credentials) async throws -> Caller? {
+        guard mode == .development else { return nil }
+        let snapshot = try await snapshot()
         let id = credentials.userID.flatMap { $0.isEmpty ? nil : $0 } ?? Self.developer
         guard let user = snapshot.users[id], user.caller.role != .admin, !user.permissions.contains("approval:approve") else { return nil }
         return user.caller
+    }
+
+    /// A key that cannot be looked up is not a wrong key: who has a good one is told to come back, and nobody is let in.
+    private func snapshot() async throws -> AccessSnapshot {
+        do {
+            return try await identities.current()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw ServiceError.unavailable("Who calls cannot be looked up: \(error)", code: "identity_unavailable")
+        }
     }
 
     static func digest(_ key: String) -> [UInt8] { Array(SHA256.hash(data: Data(key.utf8))) }

@@ -10,7 +10,7 @@ struct RouteAuthorization: Sendable {
     func authorize(_ request: Request, for access: Route.Access) async throws -> Caller {
         guard case .role(let needed) = access else { return .anonymous }
         let credentials = Credentials(key: Self.key(in: request.headers), userID: request.headers[.xUserID])
-        guard let caller = await authenticator.caller(for: credentials), let role = caller.role else {
+        guard let caller = try await authenticator.caller(for: credentials), let role = caller.role else {
             throw ServiceError(
                 .unauthorized, code: credentials.key == nil ? "missing_api_key" : "invalid_api_key",
                 credentials.key == nil
