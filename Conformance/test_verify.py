@@ -630,8 +630,9 @@ def test_guards_that_are_off_and_an_audit_log_that_was_touched_are_told(own_stac
     faulty = own_stack(RBAC_ENABLED="false", APPROVAL_WORKFLOW_ENABLED="false", MODELS_DIR=small_models, **SMALL).start("--only", "mcp-server")
     assert httpx.post(faulty.url("mcp-server") + "/tools/list_files/call", json={}).status_code == 200
     verdict = judged(faulty, "verify", "--phase", 4, "--patience", 0)
-    assert "RBAC_ENABLED, APPROVAL_WORKFLOW_ENABLED" in verdict.told("S22") or "403" in verdict.told("S22"), verdict.told("S22")
-    assert verdict.outcome("S22") == "FAIL" and verdict.outcome("C05") == "PASS", verdict.told("C05")
+    assert verdict.told("S22").startswith("FAIL 1 of 3 on; a guest gets 200: ") and "must be answered 403" in verdict.told("S22"), verdict.told("S22")
+    assert [entry.name for entry in (faulty.data / "workspace").iterdir()] == ["README.md"], "a check changes nothing"
+    assert verdict.outcome("C05") == "PASS", verdict.told("C05")
     with sqlite3.connect(faulty.data / "sqlite" / "security.db") as database:
         database.execute("UPDATE security_audit_logs SET user_id = 'somebody' WHERE log_id = 1")
     verdict = judged(faulty, "verify", "--phase", 4, "--patience", 0)

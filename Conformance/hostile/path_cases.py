@@ -42,7 +42,7 @@ CASES = [
     _read("absolute, sys", "/sys/kernel/notes", {"status": 403, "phrase": "System path access blocked:"}),
     _read("absolute, below the root and out", "{root}/../secret.txt", _TRAVERSAL, _SECRET),
     _read("prefix twin", "{root}-evil/a.txt", {"status": 403, "code": "path_outside_workspace"}, [("file", "{root}-evil/a.txt", CANARY)]),
-    _read("prefix twin, relative", "../work-evil/a.txt", _TRAVERSAL),
+    _read("prefix twin, relative", "../space-evil/a.txt", _TRAVERSAL),
     _read("link to the outside", "link", _TRAVERSAL, _SECRET + [("link", "link", "../secret.txt")]),
     _read("absolute link", "link", _TRAVERSAL, [("link", "link", "/etc/passwd")]),
     _read("link to a folder outside", "link/secret.txt", _TRAVERSAL, _SECRET + [("link", "link", "..")]),

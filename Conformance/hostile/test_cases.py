@@ -19,7 +19,7 @@ def tools():
     # The cases are about what a call may reach; how often one may call has tests of its own.
     server = ToolServer(RATE_LIMIT_ENABLED="false")
     home = server.workspace
-    server.workspace = home / "work"
+    server.workspace = home / "space"
     server.workspace.mkdir()
     server.environment["PROJECT_ROOT"] = str(server.workspace)
     try:

@@ -167,7 +167,6 @@ def test_a_bad_body_is_refused_with_a_reason(tools, name):
     with tools.client() as client:
         answer = client.post("/tools/read_file/call", content=BODIES[name], headers={"Content-Type": "application/json"})
         refused(answer)
-        assert answer.status_code != 404 or "path" in answer.text
     assert tools.get("mcp-server", "/livez")[0] == 200
 
 

@@ -44,7 +44,7 @@ extension Checklist {
         let probe =
             mode == .development
             ? try await Probed(
-                context, .POST, "/tools/write_file/call", headers: ["X-User-ID": "guest_user"], body: #"{"path":"a","content":"b"}"#)
+                context, .POST, "/tools/search_files/call", headers: ["X-User-ID": "guest_user"], body: #"{"pattern":"x","max_results":1}"#)
             : try await Probed(context, .GET, "/tools")
         let expected = mode == .development ? 403 : 401
         let evidence = guards.map { "\($0.name)=\(settings[$0])" }.joined(separator: "\n") + "\nSECURITY_MODE=\(mode.rawValue)\n\(probe)"
@@ -54,7 +54,8 @@ extension Checklist {
             return Finding(
                 .fail, value: value,
                 reason: mode == .development
-                    ? "a guest who writes must be answered 403" : "a call without a key must be answered 401", evidence: evidence)
+                    ? "a guest who calls an administrator's tool must be answered 403" : "a call without a key must be answered 401",
+                evidence: evidence)
         }
         guard off.isEmpty else {
             return Finding(.fail, value: value, reason: "turned off: \(off.joined(separator: ", "))", evidence: evidence)

@@ -5,8 +5,7 @@ import Suite
 
 /// Everything that stands between a caller and a tool.
 public struct Guards: Sendable {
-    public let database: SecurityDatabase
-    public let identities: Identities
+    let database: SecurityDatabase
     let directory: Directory
     let permissions: Permissions
     let audit: AuditLog
@@ -16,22 +15,22 @@ public struct Guards: Sendable {
     let turnedOff: [String]
     let companions: [any Service]
 
-    /// - Throws: when the security database cannot be opened, or a mail setting cannot be understood.
-    public init(settings: Settings, logger: Logger) async throws {
-        database = try await SecurityDatabase.open(settings)
-        identities = Identities(database)
+    /// - Throws: when a secret cannot be read or made, or a mail setting cannot be understood.
+    public init(_ database: SecurityDatabase, identities: Identities, settings: Settings, logger: Logger) throws {
+        self.database = database
         directory = Directory(database)
         permissions = Permissions(identities, settings: settings)
         audit = try AuditLog(database, settings: settings)
         approvals = Approvals(database: database.writer, settings: settings, directory: permissions)
         limiter = RateLimiter(isEnabled: settings[SettingKeys.rateLimitEnabled])
-        let guards = [
-            SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled,
-        ]
-        turnedOff = guards.filter { !settings[$0] }.map(\.name)
+        turnedOff = [SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled]
+            .filter { !settings[$0] }.map(\.name)
         let outbox = try Outbox(database: database.writer, settings: settings, logger: logger)
         companions =
             [ApprovalSweeper(approvals, logger: logger), AuditRetention(audit, settings: settings, logger: logger)]
             + (outbox.map { [$0] } ?? [])
     }
+
+    /// Anchors the audit log: what a process that runs no ``companions`` does before it ends.
+    public func seal() async throws { try await audit.seal() }
 }

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Security
 import ServiceKit
 import SuiteAPI
 
@@ -40,14 +40,8 @@ public struct ToolArguments: Sendable {
     public func flag(_ name: String) -> Bool { values[name]?.boolValue ?? false }
     public func strings(_ name: String) -> [String] { values[name]?.arrayValue?.compactMap(\.stringValue) ?? [] }
 
-    /// The arguments in one spelling: members sorted, no spaces (RFC 8785 for the kinds of values that arguments have).
-    public var canonical: String {
-        guard let data = try? JSONEncoder.sorted.encode(JSONValue.object(values)) else { return "{}" }
-        return String(decoding: data, as: UTF8.self)
-    }
-
-    /// What an approval is bound to: SHA-256, in hex, of the tool's name and its arguments in one spelling.
-    public func digest(of tool: String) -> String { SHA256.hash(data: Data("\(tool)\n\(canonical)".utf8)).hex }
+    /// What an approval of the call is bound to. Defaults are filled in, so that a call is the same however it is spelled.
+    public func binding(to tool: ToolDescriptor) throws -> CallDigest { try CallDigest(tool: tool.name, arguments: .object(values)) }
 }
 
 extension ToolArgument {

@@ -126,18 +126,15 @@ public struct ToolCalls: Sendable {
         for call: ToolCall, _ descriptor: ToolDescriptor, _ tool: any Tool, _ arguments: ToolArguments, _ context: ToolContext
     ) async throws -> ApprovalRequest? {
         guard descriptor.needsApproval, isApprovalOn else { return nil }
-        let digest = arguments.digest(of: descriptor.name)
+        let binding = try arguments.binding(to: descriptor)
         do {
-            if try await approvals.redeem(digest: digest, tool: descriptor.name, caller: call.caller, id: call.approvalID) != nil {
-                return nil
-            }
-        } catch let error as ServiceError {
-            throw Refusal(status: "denied", error: error)
-        }
-        let preview = try await tool.preview(arguments, context)
-        do {
+            let used = try await approvals.redeem(
+                digest: binding.digest, tool: descriptor.name, caller: call.caller, id: call.approvalID)
+            guard used == nil else { return nil }
+            // A call that must fail is refused here, and recorded as any other refusal: nobody is asked about it.
+            let preview = try await tool.preview(arguments, context)
             return try await approvals.request(
-                tool: descriptor.name, digest: digest, arguments: arguments.canonical, preview: preview, caller: call.caller)
+                tool: descriptor.name, digest: binding.digest, arguments: binding.arguments, preview: preview, caller: call.caller)
         } catch let error as ServiceError {
             throw Refusal(status: "denied", error: error)
         }

@@ -102,9 +102,7 @@ private func decide(_ given: SettingFlags, _ id: String, approve: Bool, _ reason
 
 private func calling<Value>(_ given: SettingFlags, _ call: (ApprovalClient) async throws -> Value) async throws -> Value {
     do {
-        return try await call(try await Session(given).clients.approvals)
-    } catch let error as UpstreamError where error.status == nil {
-        throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
+        return try await reachable { try await call(try await Session(given).clients.approvals) }
     } catch let error as UpstreamError {
         throw CommandError(VisibleText.line(error.message))
     }

@@ -20,15 +20,11 @@ struct AskCommand: AsyncParsableCommand {
     func run() async throws {
         let client = try await Session(given).clients.retrieval
         let request = QueryRequest(query: question, collection: collection, topk: topk)
-        do {
-            if stream, !json { return try await streamed(client, request) }
-            let answer = try await client.query(request)
-            if json { return print(String(decoding: try JSONEncoder.sorted.encode(answer), as: UTF8.self)) }
-            print(answer.answer)
-            printSources(answer)
-        } catch let error as UpstreamError where error.status == nil {
-            throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
-        }
+        if stream, !json { return try await reachable { try await streamed(client, request) } }
+        let answer = try await reachable { try await client.query(request) }
+        if json { return print(String(decoding: try JSONEncoder.sorted.encode(answer), as: UTF8.self)) }
+        print(answer.answer)
+        printSources(answer)
     }
 
     private func streamed(_ client: RetrievalClient, _ request: QueryRequest) async throws {

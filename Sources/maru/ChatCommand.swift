@@ -37,16 +37,13 @@ struct ChatCommand: AsyncParsableCommand {
 
     private func answer(_ messages: [ChatRequest.Message], _ model: String, _ session: Session) async throws -> String {
         var text = ""
-        do {
-            for try await chunk in try await session.clients.chat.stream(
-                ChatRequest(model: model, messages: messages, maxTokens: maxTokens))
-            {
+        try await reachable {
+            let request = ChatRequest(model: model, messages: messages, maxTokens: maxTokens)
+            for try await chunk in try await session.clients.chat.stream(request) {
                 guard let part = chunk.choices.first?.delta.content else { continue }
                 FileHandle.standardOutput.write(Data(part.utf8))
                 text += part
             }
-        } catch let error as UpstreamError where error.status == nil {
-            throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
         }
         print("")
         return text

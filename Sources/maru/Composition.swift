@@ -23,8 +23,10 @@ enum Composition {
         try settings.dataFolders.create()
         // Whatever starts first makes it, so that there is somebody who can administer.
         _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
-        let guards = try await Guards(settings: settings, logger: logger)
-        let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
+        let database = try await SecurityDatabase.open(settings)
+        let identities = Identities(database)
+        let authenticator = try KeyAuthenticator(settings: settings, identities: identities)
+        let guards = { try Guards(database, identities: identities, settings: settings, logger: logger) }
         let service = try await service(id, settings: settings, guards: guards, logger: logger)
         let server = ServiceServer(service, settings: settings, authenticator: authenticator, registry: registry, logger: logger)
         guard let tools = service as? ToolsService else { return try await server.run() }
@@ -38,18 +40,23 @@ enum Composition {
     static func stdio(settings: Settings) async throws {
         let logger = Logger.service(ServiceID.mcpServer.rawValue, settings: settings)
         try settings.dataFolders.create()
-        let guards = try await Guards(settings: settings, logger: logger)
-        let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
+        let database = try await SecurityDatabase.open(settings)
+        let identities = Identities(database)
+        let authenticator = try KeyAuthenticator(settings: settings, identities: identities)
         let key = settings[SettingKeys.apiKey]
         guard let caller = try await authenticator.caller(for: Credentials(key: key.isEmpty ? nil : key, userID: nil)) else {
             throw CommandError("MARU_API_KEY proves nobody. Make a key with: maru key create USER")
         }
         let clients = SuiteClients(settings: settings, key: try KeyFile.service(settings.dataFolders).readOrCreate())
+        let guards = try Guards(database, identities: identities, settings: settings, logger: logger)
         let service = try await ToolsService(settings: settings, clients: clients, guards: guards, logger: logger)
         try await StdioServer(server: service.mcp, caller: caller, logger: logger).run()
+        try await guards.seal()
     }
 
-    private static func service(_ id: ServiceID, settings: Settings, guards: Guards, logger: Logger) async throws -> any SuiteService {
+    private static func service(_ id: ServiceID, settings: Settings, guards: () throws -> Guards, logger: Logger) async throws
+        -> any SuiteService
+    {
         let key = try KeyFile.service(settings.dataFolders).readOrCreate()
         let clients = SuiteClients(settings: settings, key: key)
         switch id {
@@ -58,7 +65,7 @@ enum Composition {
         case .embedding: return try await EmbeddingService(settings: settings, clients: clients, logger: logger)
         case .qdrant: return VectorsService(settings: settings, logger: logger)
         case .rag: return try await RetrievalService(settings: settings, clients: clients, logger: logger)
-        case .mcpServer: return try await ToolsService(settings: settings, clients: clients, guards: guards, logger: logger)
+        case .mcpServer: return try await ToolsService(settings: settings, clients: clients, guards: try guards(), logger: logger)
         case .memoryAPI, .memoryMaintainer: throw CommandError("\(id) is not part of this build.")
         }
     }

@@ -19,12 +19,7 @@ struct IndexCommand: AsyncParsableCommand {
         let absolute = URL(filePath: path, relativeTo: .currentDirectory()).standardizedFileURL.path(percentEncoded: false)
         guard FileManager.default.fileExists(atPath: absolute) else { throw CommandError("\(path) does not exist.") }
         let client = try await Session(given).clients.retrieval
-        let result: IndexResponse
-        do {
-            result = try await client.index(IndexRequest(collection: collection, path: absolute))
-        } catch let error as UpstreamError where error.status == nil {
-            throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
-        }
+        let result = try await reachable { try await client.index(IndexRequest(collection: collection, path: absolute)) }
         if json {
             print(String(decoding: try JSONEncoder.sorted.encode(result), as: UTF8.self))
         } else {

@@ -115,15 +115,6 @@ struct ToolCommand: AsyncParsableCommand {
     }
 }
 
-/// Says how to start what does not answer.
-func reachable<Value>(_ call: () async throws -> Value) async throws -> Value {
-    do {
-        return try await call()
-    } catch let error as UpstreamError where error.status == nil {
-        throw CommandError("\(error)\nIs the stack running? Start it with: maru up")
-    }
-}
-
 func pretty(_ value: JSONValue) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -10,19 +10,6 @@ import Testing
 /// What somebody with the database alone in his hands would try, and what happens under load.
 @Suite("Evidence and load")
 struct AuditEvidenceTests {
-    private func record(_ number: Int) -> AuditRecord {
-        AuditRecord(userID: "u", toolName: "read_file", action: "execute", status: "success", requestData: "{\"n\":\(number)}")
-    }
-
-    private func withLog(_ body: (AuditLog, SecurityDatabase, Settings) async throws -> Void) async throws {
-        try await withScratchFolder { folder in
-            let settings = try await Settings.test(folder: folder)
-            try settings.dataFolders.create()
-            let database = try await SecurityDatabase.open(settings)
-            try await body(try AuditLog(database, settings: settings), database, settings)
-        }
-    }
-
     /// Removes records from the end and makes the table of the head fit.
     private func cut(_ database: SecurityDatabase, after id: Int) async throws {
         try await database.writer.write { db in
@@ -68,12 +55,12 @@ struct AuditEvidenceTests {
 
     @Test("Records that come after the end was cut off do not hide the cut")
     func afterTheCut() async throws {
-        try await withLog { log, database, settings in
-            try await log.append((1...10).map(record))
+        try await withAuditLog { log, database, settings in
+            try await log.append((1...10).map(auditRecord))
             while sealed(settings) != 10 { await Task.yield() }
             try await cut(database, after: 6)
             let later = try AuditLog(database, settings: settings)
-            for number in 11...20 { try await later.append(record(number)) }
+            for number in 11...20 { try await later.append(auditRecord(number)) }
             #expect(try await later.verify().problem?.record == 7)
             #expect(try await log.verify().problem?.record == 7)
         }
@@ -81,8 +68,8 @@ struct AuditEvidenceTests {
 
     @Test("The last record is sealed too, though nothing comes after it", .timeLimit(.minutes(1)))
     func lastRecord() async throws {
-        try await withLog { log, database, settings in
-            for number in 1...15 { try await log.append(record(number)) }
+        try await withAuditLog { log, database, settings in
+            for number in 1...15 { try await log.append(auditRecord(number)) }
             while sealed(settings) != 15 { await Task.yield() }
             try await cut(database, after: 14)
             #expect(try await AuditLog(database, settings: settings).verify().problem?.record == 15)
@@ -91,11 +78,11 @@ struct AuditEvidenceTests {
 
     @Test("A seal is never put back to an earlier record by a slower process", .timeLimit(.minutes(1)))
     func sealsRise() async throws {
-        try await withLog { log, database, settings in
+        try await withAuditLog { log, database, settings in
             let other = try AuditLog(try await SecurityDatabase.open(settings), settings: settings)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<200 {
-                    let (writer, record) = (number % 2 == 0 ? log : other, record(number))
+                    let (writer, record) = (number % 2 == 0 ? log : other, auditRecord(number))
                     group.addTask { try await writer.append(record) }
                 }
                 var highest = 0
@@ -113,8 +100,8 @@ struct AuditEvidenceTests {
 
     @Test("Who takes the first records away cannot pass it off as retention")
     func forgedRetention() async throws {
-        try await withLog { log, database, _ in
-            try await log.append((1...10).map(record))
+        try await withAuditLog { log, database, _ in
+            try await log.append((1...10).map(auditRecord))
             try await database.writer.write { db in
                 try db.execute(
                     sql: """
@@ -128,11 +115,11 @@ struct AuditEvidenceTests {
 
     @Test("weakness_25_calls_that_come_together_share_commits")
     func weakness_25_sharing() async throws {
-        try await withLog { log, database, settings in
+        try await withAuditLog { log, database, settings in
             let clock = ContinuousClock()
             // What one synced commit costs here, alone.
             var syncs: [Duration] = []
-            for number in 0..<40 { syncs.append(try await clock.measure { try await log.append(record(number)) }) }
+            for number in 0..<40 { syncs.append(try await clock.measure { try await log.append(auditRecord(number)) }) }
             let sync = syncs.sorted()[20]
             let permissions = Permissions(Identities(database), settings: settings)
             let caller = Caller(id: "dev_user", role: .developer)
@@ -144,7 +131,7 @@ struct AuditEvidenceTests {
                         for number in 0..<150 {
                             let begun = clock.now
                             _ = try await permissions.isPermitted(caller, "read_file")
-                            try await log.append(record(number))
+                            try await log.append(auditRecord(number))
                             times.append(begun.duration(to: clock.now))
                         }
                         return times

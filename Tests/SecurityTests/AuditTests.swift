@@ -8,27 +8,14 @@ import Testing
 
 @Suite("The audit log")
 struct AuditTests {
-    private func record(_ number: Int) -> AuditRecord {
-        AuditRecord(userID: "u", toolName: "read_file", action: "execute", status: "success", requestData: "{\"n\":\(number)}")
-    }
-
-    private func withLog(_ body: (AuditLog, SecurityDatabase, Settings) async throws -> Void) async throws {
-        try await withScratchFolder { folder in
-            let settings = try await Settings.test(folder: folder)
-            try settings.dataFolders.create()
-            let database = try await SecurityDatabase.open(settings)
-            try await body(try AuditLog(database, settings: settings), database, settings)
-        }
-    }
-
     @Test("weakness_17_records_of_many_callers_and_processes_form_one_chain_and_none_is_dropped")
     func weakness_17_appending() async throws {
-        try await withLog { log, _, settings in
+        try await withAuditLog { log, _, settings in
             let other = try AuditLog(try await SecurityDatabase.open(settings), settings: settings)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<400 {
                     let writer = number % 2 == 0 ? log : other
-                    let record = record(number)
+                    let record = auditRecord(number)
                     group.addTask { try await writer.append(record) }
                 }
                 try await group.waitForAll()
@@ -51,8 +38,8 @@ struct AuditTests {
             ), ("UPDATE security_audit_logs SET hash = zeroblob(32) WHERE log_id = 2", 2),
         ])
     func tampering(sql: String, first: Int64) async throws {
-        try await withLog { log, database, _ in
-            try await log.append((1...10).map(record))
+        try await withAuditLog { log, database, _ in
+            try await log.append((1...10).map(auditRecord))
             #expect(try await log.verify().problem == nil)
             try await database.writer.write { db in try db.execute(sql: sql) }
             #expect(try await log.verify().problem?.record == first)
@@ -61,8 +48,8 @@ struct AuditTests {
 
     @Test("Who writes the database alone cannot cut off the end, nor write another log, unnoticed")
     func anchored() async throws {
-        try await withLog { log, database, settings in
-            try await log.append((1...10).map(record))
+        try await withAuditLog { log, database, settings in
+            try await log.append((1...10).map(auditRecord))
             _ = try await log.verify()
             try await database.writer.write { db in
                 try db.execute(
@@ -78,11 +65,11 @@ struct AuditTests {
 
     @Test("What is past its retention goes from the front, and the rest still verifies")
     func retention() async throws {
-        try await withLog { log, _, _ in
-            try await log.append((1...10).map(record))
+        try await withAuditLog { log, _, _ in
+            try await log.append((1...10).map(auditRecord))
             #expect(try await log.prune(olderThan: .seconds(3_600)) == 0)
             #expect(try await log.prune(olderThan: .seconds(-60)) == 10)
-            try await log.append((11...15).map(record))
+            try await log.append((11...15).map(auditRecord))
             let verdict = try await log.verify()
             #expect(verdict.records == 5 && verdict.problem == nil)
             #expect(try await log.list(AuditFilter(limit: 2)).map(\.log_id) == [15, 14])

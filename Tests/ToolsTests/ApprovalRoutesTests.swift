@@ -204,3 +204,9 @@ struct ApprovalRoutesTests {
         }
     }
 }
+
+/// A directory where the administrator is the only one who decides.
+private struct AdministratorAlone: ApproverDirectory {
+    func holds(_ permission: ApprovalPermission, _ caller: Caller) async throws -> Bool { false }
+    func hasApprover(besides userID: String) async throws -> Bool { userID != "admin" }
+}

@@ -1,4 +1,5 @@
 import HTTPTypes
+import Security
 import ServiceKit
 import SuiteAPI
 import Testing
@@ -35,8 +36,9 @@ struct ToolArgumentsTests {
         let one = try ToolArguments(["path": "."], for: list)
         let same = try ToolArguments([:], for: list)
         let other = try ToolArguments(["path": "src"], for: list)
-        #expect(one.digest(of: list.name) == same.digest(of: list.name))
-        #expect(one.digest(of: list.name) != other.digest(of: list.name))
-        #expect(one.digest(of: list.name) != one.digest(of: "read_file"))
+        let read = try #require(readFile)
+        #expect(try one.binding(to: list) == same.binding(to: list))
+        #expect(try one.binding(to: list).digest != other.binding(to: list).digest)
+        #expect(try other.binding(to: list).digest != other.binding(to: read).digest)
     }
 }

@@ -19,9 +19,9 @@ struct ToolBench: Sendable {
         try await withScratchFolder { folder in
             let real = Workspace.real(folder)
             let bench = ToolBench(
-                outside: real, root: real.appending("work"),
+                outside: real, root: real.appending("space"),
                 workspace: Workspace(
-                    roots: [real.appending("work")], hidden: [real.appending("work/data")], readOnly: [],
+                    roots: [real.appending("space")], hidden: [real.appending("space/data")], readOnly: [],
                     opener: BeneathOpener(usesKernel: usesKernel)))
             try FileManager.default.createDirectory(atPath: bench.root.string, withIntermediateDirectories: true)
             return try await body(bench)

@@ -26,7 +26,8 @@ struct ToolServerTests {
                 ["PROJECT_ROOT": workspace.string].merging(values) { _, given in given }, folder: folder)
             try settings.dataFolders.create()
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            let guards = try await Guards(settings: settings, logger: logger)
+            let database = try await SecurityDatabase.open(settings)
+            let guards = try Guards(database, identities: Identities(database), settings: settings, logger: logger)
             let service = try await ToolsService(
                 settings: settings, clients: SuiteClients(settings: settings, key: nil), guards: guards, logger: logger)
             try await body(service, guards, settings)
@@ -48,7 +49,7 @@ struct ToolServerTests {
     @Test("weakness_14_19_a_call_goes_through_its_guards_and_leaves_one_decision_and_one_outcome")
     func weakness_14_19_calls() async throws {
         try await withServer { service, guards, settings in
-            let authenticator = try KeyAuthenticator(settings: settings, identities: guards.identities)
+            let authenticator = try KeyAuthenticator(settings: settings, identities: Identities(guards.database))
             try await withRunning(service, settings: settings, authenticator: authenticator) { client in
                 func call(_ tool: String, _ body: String, user: String = "dev_user", approval: String? = nil) async throws -> (
                     Int, JSONValue
@@ -69,6 +70,8 @@ struct ToolServerTests {
                 #expect(try await call("no_such_tool", "{}").0 == 404)
                 #expect(try await call("read_file", #"{"pth":"x"}"#).0 == 422)
 
+                #expect(try await call("write_file", #"{"path":"../out","content":"b"}"#).0 == 403, "refused before anybody is asked")
+
                 let asked = try await call("write_file", #"{"path":"made.txt","content":"b"}"#)
                 #expect(asked.0 == 403 && asked.1["approval_required"]?.boolValue == true)
                 let id = try #require(asked.1["request_id"]?.stringValue)
@@ -81,6 +84,7 @@ struct ToolServerTests {
             #expect(records.filter { $0.action == "execute" }.map(\.status).sorted() == ["error", "success", "success"])
             #expect(records.contains { $0.user_id == "guest_user" && $0.status == "denied" })
             #expect(records.contains { $0.action == "approval_requested" })
+            #expect(records.contains { $0.status == "denied" && $0.request_data?.contains("../out") == true })
         }
     }
 

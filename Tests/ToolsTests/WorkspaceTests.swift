@@ -14,7 +14,7 @@ struct WorkspaceTests {
     func weakness_06_paths(usesKernel: Bool) async throws {
         try await ToolBench.with(usesKernel: usesKernel) { bench in
             try bench.write("../secret.txt", "canary")
-            try bench.write("../work-evil/a.txt", "canary")
+            try bench.write("../space-evil/a.txt", "canary")
             try bench.write("sub/a.txt", "fine")
             try bench.link("out", to: "..")
             try bench.link("absolute", to: "/etc")
@@ -26,7 +26,7 @@ struct WorkspaceTests {
                 ("sub/twice", "Path traversal blocked"), ("/etc", "System path access blocked"),
                 ("/etc/passwd", "Sensitive file access blocked"), ("/bin/bash", "System path access blocked"),
                 ("/usr/bin/sudo", "System path access blocked"), ("/proc/self/root/etc/passwd", "System path access blocked"),
-                ("\(bench.outside)/work-evil/a.txt", "blocked"), ("\(bench.root)/../secret.txt", "blocked"),
+                ("\(bench.outside)/space-evil/a.txt", "blocked"), ("\(bench.root)/../secret.txt", "blocked"),
                 ("C:\\Windows\\System32\\config\\SAM", "Windows system path blocked"),
                 ("C:/Windows/System32", "Windows system path blocked"),
                 ("\\\\?\\C:\\Windows", "Windows system path blocked"), ("\\\\.\\pipe\\x", "Windows system path blocked"),
@@ -44,7 +44,7 @@ struct WorkspaceTests {
             }
             #expect(try String(contentsOfFile: bench.outside.appending("secret.txt").string, encoding: .utf8) == "canary")
             let names = try FileManager.default.contentsOfDirectory(atPath: bench.outside.string)
-            #expect(Set(names) == ["work", "work-evil", "secret.txt"])
+            #expect(Set(names) == ["space", "space-evil", "secret.txt"])
         }
     }
 
@@ -151,7 +151,7 @@ struct WorkspaceTests {
             #expect(swapper.count > 1_000)
             #expect(reads > 0)
             #expect(try String(contentsOfFile: bench.outside.appending("f.txt").string, encoding: .utf8) == "canary")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: bench.outside.string).sorted() == ["f.txt", "work"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: bench.outside.string).sorted() == ["f.txt", "space"])
         }
     }
 

@@ -10,8 +10,6 @@ public struct ApprovalLifecycle: Sendable, Equatable {
         case cancel(by: String, mayCancel: Bool)
         /// The call is made again, and asks to be let through.
         case redeem(tool: String, digest: String, by: String)
-        /// Whoever waited has gone.
-        case giveUp
         /// Time has passed.
         case tick
     }
@@ -82,9 +80,6 @@ public struct ApprovalLifecycle: Sendable, Equatable {
         }
         switch event {
         case .tick: return .stay
-        case .giveUp:
-            guard status == .pending else { return .refuse(.alreadyProcessed(status)) }
-            return become(.timeout, responder: "system", reason: "Request timed out")
         case .cancel(let person, let mayCancel):
             guard mayCancel || askers.contains(person) else { return .refuse(.notApprover) }
             guard status == .pending else { return .refuse(processed) }

@@ -61,11 +61,3 @@ public protocol ApproverDirectory: Sendable {
     /// Whether there is an active user other than this one who may approve and has a key that is valid.
     func hasApprover(besides userID: String) async throws -> Bool
 }
-
-/// A directory where the administrator is the only one who decides.
-public struct AdministratorAlone: ApproverDirectory {
-    public init() {}
-
-    public func holds(_ permission: ApprovalPermission, _ caller: Caller) async throws -> Bool { false }
-    public func hasApprover(besides userID: String) async throws -> Bool { userID != "admin" }
-}

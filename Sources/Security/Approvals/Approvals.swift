@@ -42,7 +42,7 @@ public struct Approvals: Sendable {
     ) async throws -> ApprovalRequest {
         let moment = now()
         let made = ApprovalRequest(
-            id: UUID(), tool: tool, userID: caller.id, role: caller.role?.rawValue ?? "", arguments: arguments, digest: digest,
+            id: UUID(), tool: tool, userID: caller.id, role: caller.roleName, arguments: arguments, digest: digest,
             status: .pending, requestedAt: moment, expiresAt: moment + lifetime, preview: preview, createdBy: createdBy)
         let (found, isNew, expired) = try await database.write { db in
             let expired = try expireOverdue(db, at: moment)
@@ -88,9 +88,6 @@ public struct Approvals: Sendable {
     public func cancel(_ id: String, by caller: Caller) async throws -> ApprovalRequest {
         try await change(id, .cancel(by: caller.id, mayCancel: try await holds(.cancel, caller)))
     }
-
-    /// Notes that whoever waited for the decision has gone.
-    public func giveUp(_ id: UUID) async throws -> ApprovalRequest { try await change(id.uuidString, .giveUp) }
 
     /// Lets one call through that was approved, and no second one.
     ///

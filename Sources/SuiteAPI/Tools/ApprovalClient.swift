@@ -111,7 +111,7 @@ public struct ApprovalClient: Sendable {
 
     /// Where a request stands; for the one who asked, too.
     public func status(_ id: String) async throws -> ApprovalRow {
-        try await client.send(.GET, "/api/approvals/\(id)/status")
+        try await client.send(.GET, "/api/approvals/\(Self.encoded(id))/status")
     }
 
     public func decide(_ id: String, approve: Bool, reason: String?) async throws -> ApprovalDecided {

@@ -101,7 +101,7 @@ public struct ApprovalRoutes: Sendable {
         guard let tool = body.tool_name, !tool.isEmpty else {
             throw ServiceError.badRequest("The field “tool_name” is missing.", code: "missing_tool_name", parameter: "tool_name")
         }
-        guard ToolCatalogue.all.contains(where: { $0.name == tool }) else {
+        guard let descriptor = ToolCatalogue[tool] else {
             throw ServiceError.invalid("There is no tool of this name; GET /tools lists them.", parameter: "tool_name")
         }
         let user = body.user_id ?? "system"
@@ -112,7 +112,9 @@ public struct ApprovalRoutes: Sendable {
         guard arguments.objectValue != nil else {
             throw ServiceError.invalid("request_context is an object, the arguments of the call.", parameter: "request_context")
         }
-        let call = try CallDigest(tool: tool, arguments: arguments)
+        // Arguments that make a call are bound as that call is. Others are kept as they came, for the record: no call will fit them.
+        let complete = try? ToolArguments(arguments, for: descriptor)
+        let call = try complete?.binding(to: descriptor) ?? CallDigest(tool: tool, arguments: arguments)
         let isOwn = user == context.caller.id
         let made = try await approvals.request(
             tool: tool, digest: call.digest, arguments: call.arguments, preview: nil,

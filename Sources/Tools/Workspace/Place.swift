@@ -33,7 +33,7 @@ extension Workspace {
 
     private func absolute(_ path: String) throws -> Place {
         let parts = path.split(separator: "/").map(String.init).filter { $0 != "." }
-        // The longest root that the path begins with, part by part: `/work-evil` does not lie in `/work`.
+        // The longest root that the path begins with, part by part: `/srv/a-evil` does not lie in `/srv/a`.
         let matches = roots.flatMap { root in [root, Self.real(root)].map { (root, $0.parts) } }
         guard let (root, prefix) = matches.filter({ parts.starts(with: $0.1) }).max(by: { $0.1.count < $1.1.count }) else {
             throw PathRules.outside(path)

@@ -22,7 +22,7 @@ struct ApprovalLifecycleTests {
         (1, .cancel(by: "dev", mayCancel: false)), (1, .cancel(by: "stranger", mayCancel: false)),
         (1, .redeem(tool: "write_file", digest: "right", by: "dev")), (1, .redeem(tool: "write_file", digest: "swapped", by: "dev")),
         (1, .redeem(tool: "execute_bash", digest: "right", by: "dev")), (1, .redeem(tool: "write_file", digest: "right", by: "other")),
-        (301, .tick), (1, .giveUp),
+        (301, .tick),
     ]
 
     /// What a sequence of events led to, and the rules that no sequence may break.
@@ -77,7 +77,7 @@ struct ApprovalLifecycleTests {
         }
         explore(Walk(machine: ApprovalLifecycle(Self.request, lifetime: 300)), depth: 4)
         // Some sequences do let a call through: the rules above were put to something.
-        #expect(sequences > 20_000 && used > 100)
+        #expect(sequences > 14_000 && used > 100)
     }
 
     @Test("Deciding one's own request is refused while others could, and noted beside the reason when nobody else can")
