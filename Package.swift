@@ -70,6 +70,7 @@ let package = Package(
             name: "maru",
             dependencies: [
                 "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools",
+                "Sandbox",
                 "Supervision", "Operations", logging, metrics, lifecycle, asyncHTTPClient,
                 product("ArgumentParser", "swift-argument-parser"),
             ],
@@ -86,7 +87,7 @@ let package = Package(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
-        module("Tools", service + ["Security", "CLinux", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
+        module("Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient, nioHTTP1]),
         module("Embedding", service + ["Inference", asyncHTTPClient, nioHTTP1]),
         // 4
@@ -107,6 +108,7 @@ let package = Package(
                 "Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, crypto, grdb, httpTypes, nioCore, nioPosix, nioSSL,
                 systemPackage,
             ]),
+        module("Sandbox", ["Suite", "ServiceKit", "CLinux", logging, metrics, subprocess, systemPackage]),
         // 3
         module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, nioHTTP1]),
         // 2
@@ -135,7 +137,8 @@ let package = Package(
         tests("ServiceKitTests", [asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("SuiteAPITests", []),
         tests("SecurityTests", ["Security", grdb, nioPosix, nioSSL, subprocess]),
-        tests("ToolsTests", ["Tools", "Security", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
+        tests("SandboxTests", ["Sandbox", subprocess]),
+        tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),

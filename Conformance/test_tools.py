@@ -249,7 +249,7 @@ def test_the_audit_log_survives_being_killed_fifty_times():
         server.stop()
 
 
-@pytest.mark.parametrize("setting", ["RBAC_ENABLED", "APPROVAL_WORKFLOW_ENABLED", "RATE_LIMIT_ENABLED"])
+@pytest.mark.parametrize("setting", ["RBAC_ENABLED", "APPROVAL_WORKFLOW_ENABLED", "RATE_LIMIT_ENABLED", "SANDBOX_ENABLED"])
 def test_what_is_turned_off_stands_in_the_log_and_in_health(setting):
     server = ToolServer(**{setting: "false"})
     try:

@@ -12,8 +12,8 @@ extension Checklist {
         let folders = settings.dataFolders
         return [
             Check(
-                "S22", .configuration, "Security settings", threshold: "RBAC, approvals and rate limits on; a guest is refused",
-                command: "maru config | grep -E 'RBAC|APPROVAL|RATE_LIMIT|SECURITY_MODE'", asksService: true, run: securitySettings
+                "S22", .configuration, "Security settings", threshold: "RBAC, approvals, sandbox and rate limits on; a guest is refused",
+                command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'", asksService: true, run: securitySettings
             ).ifBuilt(.mcpServer),
             Check(
                 "S23", .configuration, "Last CI run", threshold: "green, of this commit", command: ".ci/run && cat .build/ci-passed",

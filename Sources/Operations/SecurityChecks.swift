@@ -37,7 +37,7 @@ extension Checklist {
     static func securitySettings(_ context: CheckContext) async throws -> Finding {
         let settings = context.settings
         let guards = [
-            SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled,
+            SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.sandboxEnabled, SettingKeys.rateLimitEnabled,
         ]
         let off = guards.filter { !settings[$0] }.map(\.name)
         let mode = settings[SettingKeys.securityMode]

@@ -149,8 +149,36 @@ extension SettingKeys {
         "MCP_MAX_SESSIONS", 1_000, in: 1...100_000, "Sessions of MCP clients that may be open at once.")
     public static let mcpSessionTimeout = Setting.integer(
         "MCP_SESSION_TIMEOUT", 3_600, in: 10...604_800, "Seconds after which a session that is not used ends.")
+    public static let chromium = Setting.text("CHROMIUM", "", "The Chromium or Chrome to run; empty: the one on PATH.")
+    public static let webTimeout = Setting.integer("WEB_TIMEOUT", 30, in: 1...300, "Seconds a page may take to load.")
+    public static let webMaxBytes = Setting.integer(
+        "WEB_MAX_BYTES", 33_554_432, in: 65_536...1_073_741_824, "Bytes a page may load, with all that belongs to it.")
+    public static let webMaxBrowsers = Setting.integer("WEB_MAX_BROWSERS", 2, in: 1...32, "Browsers that run at once; others wait.")
+    public static let webAllowedHosts = Setting.text(
+        "WEB_ALLOWED_HOSTS", "", "host:port, separated by commas, that web tools may open although they lie in a private network.")
+    public static let notionToken = Setting.text(
+        "NOTION_TOKEN", "", "Token of a Notion integration; empty: Notion tools are refused.", secret: true)
+    public static let notionURL = Setting.url("NOTION_API_URL", "https://api.notion.com", "Where Notion's API is.")
 
+    // MARK: Sandbox
+    public static let sandboxEnabled = Setting.flag(
+        "SANDBOX_ENABLED", true, "Whether code may be run in the sandbox. Off: tools that run code are refused, and that is reported.")
+    public static let sandboxWorkspace = Setting<SandboxWorkspace>.choice(
+        "SANDBOX_WORKSPACE", .read, "Whether shell commands in the sandbox see the workspace, secrets left out: read or none.")
+    public static let sandboxMemory = Setting.integer(
+        "SANDBOX_MAX_MEMORY_MB", 512, in: 32...1_048_576, "Memory of a run, in MiB.")
+    public static let sandboxCPUTime = Setting.integer("SANDBOX_MAX_CPU_TIME", 30, in: 1...3_600, "Seconds of processor time of a run.")
+    public static let sandboxOutput = Setting.integer(
+        "SANDBOX_MAX_OUTPUT_SIZE", 1_048_576, in: 1_024...67_108_864, "Bytes that are kept of each of a run's outputs.")
+    public static let sandboxFileSize = Setting.integer(
+        "SANDBOX_MAX_FILE_SIZE", 10_485_760, in: 4_096...1_073_741_824, "Bytes of a file that a run writes.")
+    public static let sandboxProcesses = Setting.integer(
+        "SANDBOX_MAX_PROCESSES", 64, in: 1...4_096, "Processes and threads of a run.")
+    public static let sandboxConcurrent = Setting.integer("SANDBOX_MAX_CONCURRENT", 4, in: 1...256, "Runs at once; others wait.")
 }
+
+/// What shell commands in the sandbox see of the workspace.
+public enum SandboxWorkspace: String, CaseIterable, Sendable { case none, read }
 
 extension SettingKeys {
     /// Every setting, in the order of the docs.
@@ -164,6 +192,8 @@ extension SettingKeys {
         documentsDirectory, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled, approvalTimeout, approvalMaxPending,
         auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
         projectRoot,
-        allowedRoots, mcpMaxSessions, mcpSessionTimeout,
+        allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webMaxBrowsers, webAllowedHosts, notionToken, notionURL,
+        sandboxEnabled, sandboxWorkspace, sandboxMemory, sandboxCPUTime, sandboxOutput, sandboxFileSize, sandboxProcesses,
+        sandboxConcurrent,
     ]
 }

@@ -37,7 +37,7 @@ struct AdministrationRoutes: Sendable {
             },
             Route(.get, "/security/settings", "The settings that guard tools.", access: .role(.admin)) { _, _ in
                 let flags = [
-                    SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled,
+                    SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled, SettingKeys.sandboxEnabled,
                 ]
                 var members: [String: JSONValue] = [:]
                 for flag in flags { members[flag.name] = .bool(settings[flag]) }

@@ -23,7 +23,7 @@ public struct Guards: Sendable {
         audit = try AuditLog(database, settings: settings)
         approvals = Approvals(database: database.writer, settings: settings, directory: permissions)
         limiter = RateLimiter(isEnabled: settings[SettingKeys.rateLimitEnabled])
-        turnedOff = [SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled]
+        turnedOff = [SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled, SettingKeys.sandboxEnabled]
             .filter { !settings[$0] }.map(\.name)
         let outbox = try Outbox(database: database.writer, settings: settings, logger: logger)
         companions =
