@@ -108,7 +108,9 @@ let package = Package(
                 "Suite", "ServiceKit", "SuiteAPI", logging, metrics, lifecycle, crypto, grdb, httpTypes, nioCore, nioPosix, nioSSL,
                 systemPackage,
             ]),
-        module("Sandbox", ["Suite", "ServiceKit", "CLinux", logging, metrics, subprocess, systemPackage]),
+        module(
+            "Sandbox", ["Suite", "ServiceKit", "CLinux", logging, metrics, httpTypes, nioCore, nioPosix, systemPackage],
+            resources: [.embedInCode("Resources/isolation_probe.py")]),
         // 3
         module("SuiteAPI", ["Suite", "ServiceKit", nioCore, asyncHTTPClient, nioHTTP1]),
         // 2
@@ -117,7 +119,7 @@ let package = Package(
             [
                 "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
-                nioPosix, nioHTTP1, product("NIOFoundationCompat", "swift-nio"),
+                nioPosix, nioHTTP1, subprocess, product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),
             ]),
         // 1

@@ -17,9 +17,9 @@ extension Checklist {
             Check(
                 "C05", .configuration, "Audit log", threshold: "every record chained to the one before it, none missing",
                 command: "maru audit verify", limit: .seconds(120), asksService: true, run: auditChain),
-            .absent(
+            Check(
                 "C06", .configuration, "Sandbox", threshold: "every kind of isolation proved by trying to break it",
-                command: "maru sandbox check"),
+                command: "maru sandbox check", limit: .seconds(90), asksService: true, run: sandbox),
             Check(
                 "C07", .configuration, "Default credentials",
                 threshold: "no key that others know, and no name without a key, is an administrator",
@@ -86,6 +86,26 @@ extension Checklist {
             return Finding(.inconclusive, value: value, reason: "nothing has been recorded yet", evidence: text(verdict))
         }
         return Finding(.pass, value: value, evidence: text(verdict))
+    }
+
+    private static func sandbox(_ context: CheckContext) async throws -> Finding {
+        let answer: JSONValue = try await context.administration.send(.GET, "/security/sandbox")
+        let findings = answer["findings"]?.arrayValue ?? []
+        let broken = findings.filter { $0["holds"]?.boolValue != true }
+        let lines = findings.map {
+            "\($0["name"]?.stringValue ?? ""): \($0["holds"]?.boolValue == true ? "holds" : "BROKEN"), \($0["detail"]?.stringValue ?? "")"
+        }
+        let value =
+            "\(findings.count - broken.count) of \(findings.count) kinds hold, memory bounded \(answer["memory_bound"]?.stringValue ?? "")"
+        let evidence = lines.joined(separator: "\n")
+        guard answer["state"]?.stringValue != "off" else {
+            return Finding(.fail, reason: "turned off: SANDBOX_ENABLED", evidence: text(answer))
+        }
+        guard broken.isEmpty, !findings.isEmpty else {
+            let names = broken.compactMap { $0["name"]?.stringValue }.joined(separator: ", ")
+            return Finding(.fail, value: value, reason: "code is not run, since this does not hold: \(names)", evidence: evidence)
+        }
+        return Finding(.pass, value: value, evidence: evidence)
     }
 
     private static func defaultCredentials(_ context: CheckContext) async throws -> Finding {

@@ -192,7 +192,8 @@ extension SettingKeys {
         documentsDirectory, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled, approvalTimeout, approvalMaxPending,
         auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
         projectRoot,
-        allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webMaxBrowsers, webAllowedHosts, notionToken, notionURL,
+        allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webMaxBrowsers, webAllowedHosts, notionToken,
+        notionURL,
         sandboxEnabled, sandboxWorkspace, sandboxMemory, sandboxCPUTime, sandboxOutput, sandboxFileSize, sandboxProcesses,
         sandboxConcurrent,
     ]

@@ -16,6 +16,7 @@ public struct AdministrationService: SuiteService {
 
     public var routes: [Route] {
         AdministrationRoutes(directory: tools.guards.directory, audit: tools.guards.audit, mcp: tools.mcp, settings: settings).all
+            + SandboxRoutes(sandbox: tools.sandbox).all
             + ApprovalRoutes(tools.guards.approvals, audit: tools.guards.audit).plain
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Sandbox
 import Security
 import ServiceKit
 import ServiceLifecycle
@@ -13,6 +14,7 @@ public struct ToolsService: SuiteService {
     /// The protocol's side of it, which standard input and output serve too.
     public let mcp: MCPServer
     let guards: Guards
+    let sandbox: Sandbox
     private let calls: ToolCalls
     private let offered: Int
     private let logger: Logger
@@ -21,7 +23,10 @@ public struct ToolsService: SuiteService {
     public init(settings: Settings, clients: SuiteClients, guards: Guards, logger: Logger) async throws {
         let workspace = Workspace(settings: settings)
         try await offPool { try workspace.prepare() }
-        let tools = FileTools.all(workspace) + GitTools.all(workspace) + ModelTools.all(settings: settings, clients: clients)
+        sandbox = Sandbox(settings: settings, logger: logger)
+        let tools =
+            FileTools.all(workspace) + GitTools.all(workspace) + ExecuteTools.all(workspace, sandbox: sandbox, settings: settings)
+            + ModelTools.all(settings: settings, clients: clients)
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
             settings: settings)
@@ -37,13 +42,13 @@ public struct ToolsService: SuiteService {
             + ApprovalRoutes(guards.approvals, audit: guards.audit).all + MCPEndpoint(server: mcp).routes
     }
 
-    public var companions: [any Service] { guards.companions }
+    public var companions: [any Service] { guards.companions + [SandboxProof(sandbox: sandbox)] }
 
     /// What is turned off stands here as it does in the log and in `maru verify`.
     public func health() async -> Health {
         let facts: [String: JSONValue] = [
             "tools": .integer(Int64(offered)), "turned_off": .array(guards.turnedOff.map(JSONValue.string)),
-            "sessions": .integer(Int64(await mcp.sessions.count)),
+            "sessions": .integer(Int64(await mcp.sessions.count)), "sandbox": .string(await sandbox.state.description),
         ]
         do {
             try await guards.database.ping()

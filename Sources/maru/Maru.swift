@@ -29,7 +29,7 @@ struct Maru: AsyncParsableCommand {
             CommandGroup(
                 name: "Guard",
                 subcommands: [
-                    ApprovalsCommand.self, UserCommand.self, RoleCommand.self, KeyCommand.self, AuditCommand.self,
+                    ApprovalsCommand.self, UserCommand.self, RoleCommand.self, KeyCommand.self, AuditCommand.self, SandboxCommand.self,
                 ]),
             CommandGroup(name: "Set up", subcommands: [ConfigCommand.self, EngineCommand.self, ModelsCommand.self]),
             CommandGroup(name: "Prove", subcommands: [EnvCommand.self, HealthCommand.self, VerifyCommand.self, EvalCommand.self]),

@@ -2,6 +2,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -11,6 +13,11 @@ extern "C" {
 ///
 /// Returns a descriptor, or -1 with errno set; ENOSYS where the kernel has no openat2 (before 5.6, and on other systems).
 int clinux_open_beneath(int dirfd, const char *path, int flags, unsigned int mode);
+
+/// Writes the system call filter of sandboxed programs, as seccomp(2) takes it, for this processor.
+///
+/// Returns its length in bytes; 0 where there is none for this system, or `capacity` does not suffice.
+size_t clinux_sandbox_filter(void *filter, size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -27,7 +27,7 @@ struct GitDiff: Tool {
         let hidden = try await offPool { all.filter(git.isSecret) }
         guard !hidden.isEmpty else { return (try await git.run(words + ["--"] + paths), []) }
         let shown = Set(all).subtracting(hidden).sorted().prefix(2_000).map { git.repository.workTree.appending($0).string }
-        guard !shown.isEmpty else { return (BoundedProgram.Output(out: Data(), err: Data(), status: 0, isCut: false), hidden) }
+        guard !shown.isEmpty else { return (BoundedProgram.Output(), hidden) }
         return (try await git.run(words + ["--"] + shown), hidden)
     }
 }

@@ -33,7 +33,7 @@ struct GitStaging: Sendable {
         if !secrets.isEmpty { notes.append("Not staged, since secrets may lie there: \(secrets.joined(separator: ", "))") }
         if !nested.isEmpty { notes.append("Not staged, since they are repositories of their own: \(nested.joined(separator: ", "))") }
         guard !wanted.isEmpty else {
-            return Outcome(run: .init(out: Data(), err: Data(), status: 0, isCut: false), staged: [], notes: notes)
+            return Outcome(run: .init(), staged: [], notes: notes)
         }
         let list = wanted.map { git.repository.workTree.appending($0).string }.joined(separator: "\0")
         let run = try await git.run(["add", "--pathspec-from-file=-", "--pathspec-file-nul"], writes: true, input: Array(list.utf8))

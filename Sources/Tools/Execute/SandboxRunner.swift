@@ -1,0 +1,67 @@
+import Foundation
+import Sandbox
+import ServiceKit
+import Suite
+import SystemPackage
+
+/// Runs a tool's program in the sandbox and says what came of it.
+struct SandboxRunner: Sendable {
+    let sandbox: Sandbox
+    let workspace: Workspace
+    let settings: Settings
+
+    /// - Parameter shown: the command as the answer shows it.
+    /// - Returns: the ExecutionResult object of spec/02 §2.3.
+    func run(
+        _ command: [String], input: [UInt8] = [], seconds: Int, view: WorkspaceView?, shown: String, _ context: ToolContext
+    ) async throws -> ToolResult {
+        guard !command.contains(where: { $0.utf8.contains(0) }) else {
+            throw ServiceError.invalid("An argument holds a NUL character, which no program can be given.", parameter: "command")
+        }
+        let limits = SandboxLimits(settings: settings, wallSeconds: seconds)
+        async let _: Void = Self.tick(seconds: seconds, context)
+        let result = try await sandbox.run(SandboxRun(command, input: input, limits: limits, view: view))
+        return Self.answer(result, limits, shown: shown)
+    }
+
+    /// The workspace as a command sees it; nothing where the settings say so.
+    func view(_ workingFolder: String?) async throws -> WorkspaceView? {
+        guard settings[SettingKeys.sandboxWorkspace] == .read else {
+            guard workingFolder == nil else {
+                throw ServiceError.invalid(
+                    "Commands see nothing of the workspace (SANDBOX_WORKSPACE is none): leave working_dir out.", parameter: "working_dir")
+            }
+            return nil
+        }
+        return try await offPool { try workspace.view(from: workingFolder) }
+    }
+
+    /// A command as an approver is shown it, and where it would run.
+    func preview(_ command: String, in workingFolder: String?) async throws -> String {
+        guard let view = try await view(workingFolder) else { return command }
+        return "cd \(RunCommand.quoted([view.workingFolder.string]))\n\(command)"
+    }
+
+    /// How long a program will take nobody knows; how much of its time is gone can be told.
+    private static func tick(seconds: Int, _ context: ToolContext) async {
+        for second in 0..<seconds {
+            await context.progress(Double(second) / Double(seconds), "running, \(second) s of at most \(seconds) s")
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        }
+    }
+
+    private static func answer(_ result: SandboxResult, _ limits: SandboxLimits, shown: String) -> ToolResult {
+        var err = result.err
+        if let limit = result.limit { err += (err.isEmpty || err.hasSuffix("\n") ? "" : "\n") + limit.told(limits) }
+        let parts = [result.out, err, result.status == 0 ? "" : "exit status \(result.status)"]
+        let text = parts.filter { !$0.isEmpty }.joined(separator: "\n")
+        return ToolResult(
+            [
+                "command": .string(shown), "stdout": .string(result.out), "stderr": .string(err),
+                "returncode": .integer(Int64(result.status)),
+                "success": .bool(result.status == 0), "limit": result.limit.map { .string($0.rawValue) } ?? .null,
+                "truncated": .bool(result.limit == .output), "execution_time": .number((result.duration.seconds * 1_000).rounded() / 1_000),
+                "sandbox_type": "bubblewrap",
+            ], text: text.isEmpty ? "The program ended and wrote nothing." : text)
+    }
+}
