@@ -139,7 +139,7 @@ let package = Package(
         tests("ServiceKitTests", [asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("SuiteAPITests", []),
         tests("SecurityTests", ["Security", grdb, nioPosix, nioSSL, subprocess]),
-        tests("SandboxTests", ["Sandbox", subprocess]),
+        tests("SandboxTests", ["Sandbox"]),
         tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),

@@ -1,6 +1,5 @@
 import Foundation
 import ServiceKit
-import Synchronization
 import SystemPackage
 
 /// Where groups of processes can be made whose memory and number the kernel bounds together (cgroups(7)). Both versions are known:
@@ -16,17 +15,6 @@ struct ControlGroups: Sendable {
     enum Bound: String, Sendable, CaseIterable { case memory, pids }
 
     let homes: [Home]
-    private let count: Counter
-
-    final class Counter: Sendable {
-        private let value = Mutex(0)
-        func next() -> Int {
-            value.withLock {
-                $0 += 1
-                return $0
-            }
-        }
-    }
 
     /// Looks for places where this process may make groups: its own, or one above it. What an earlier process left is removed.
     ///
@@ -42,14 +30,14 @@ struct ControlGroups: Sendable {
         }
         guard Bound.allCases.allSatisfy({ bound in homes.contains { $0.bounds.contains(bound) } }) else { return nil }
         homes.forEach { sweep($0.folder) }
-        return Self(homes: homes, count: Counter())
+        return Self(homes: homes)
     }
 
     /// Makes a group.
     ///
     /// - Throws: the file system's error.
     func make(memory: Int, processes: Int) throws -> ControlGroup {
-        let name = "\(Self.prefix)\(getpid())-\(count.next())"
+        let name = Self.prefix + RunNumber.next().name
         let group = ControlGroup(parts: homes.map { .init(folder: $0.folder.appending(name), home: $0) })
         do {
             try group.create(memory: memory, processes: processes)
@@ -110,7 +98,7 @@ struct ControlGroups: Sendable {
             return false
         }
         let home = Home(folder: folder, version: version, bounds: bounds)
-        let trial = ControlGroup(parts: [.init(folder: folder.appending("\(prefix)\(getpid())-0"), home: home)])
+        let trial = ControlGroup(parts: [.init(folder: folder.appending(prefix + RunNumber.next().name), home: home)])
         defer { trial.remove() }
         guard (try? trial.create(memory: 64 << 20, processes: 16)) != nil else { return false }
         // Whether a process may be moved there depends on where it comes from: a child tries it.

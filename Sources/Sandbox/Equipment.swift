@@ -10,7 +10,6 @@ struct Equipment: Sendable {
     let groups: ControlGroups?
     /// Users that exist for runs alone: root gives each run to one of them. Far from all numbers that systems hand out.
     private let users: Range<Int>?
-    private let count = ControlGroups.Counter()
 
     /// Finds and writes what is needed.
     ///
@@ -30,7 +29,7 @@ struct Equipment: Sendable {
             atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         Self.sweep(folder)
         self.folder = folder
-        filter = folder.appending("\(getpid()).bpf")
+        filter = folder.appending(RunNumber.next().name + ".bpf")
         try Data(bytes.prefix(length)).write(to: URL(filePath: filter.string), options: .atomic)
         groups = ControlGroups.found()
         users = geteuid() == 0 ? 1_835_073_536..<1_835_077_632 : nil
@@ -38,8 +37,8 @@ struct Equipment: Sendable {
 
     /// Where the next run leaves its status, and the user it is given to.
     func next() -> (status: FilePath, user: Int?) {
-        let number = count.next()
-        return (folder.appending("\(getpid())-\(number).status"), users.map { $0.lowerBound + number % $0.count })
+        let number = RunNumber.next()
+        return (folder.appending(number.name + ".status"), users.map { $0.lowerBound + number.value % $0.count })
     }
 
     private static func path(of program: String) -> String? {

@@ -8,8 +8,9 @@ struct IsolationCheck: Sendable {
 
     /// Everything that was tried, in one order.
     func findings() async -> [IsolationFinding] {
-        async let inside = told { try await probe() }
         async let bounds = bounds()
+        let inside: [IsolationFinding]
+        do { inside = try await probe() } catch { inside = [Self.failed("probe", error)] }
         return await inside + bounds
     }
 
@@ -36,28 +37,29 @@ struct IsolationCheck: Sendable {
         var small = limits
         (small.memory, small.cpuSeconds, small.processes) = (min(limits.memory, 128 << 20), 1, 16)
         (small.wallSeconds, small.output, small.fileSize) = (10, 65_536, 1 << 20)
-        var findings: [IsolationFinding] = []
-        for bound in Bound.all {
-            var limits = small
-            if bound.name == "time" { limits.wallSeconds = 1 }
-            findings += await told(bound.name) {
-                let result = try await run(SandboxRun(["python3", "-I", "-S", "-c", bound.program], limits: limits))
-                let text = result.out.trimmingCharacters(in: .whitespacesAndNewlines)
-                let holds = bound.holds(result, limits)
-                let seen = result.limit.map { "ended by its limit of \($0.rawValue)" } ?? "exit \(result.status) \(text.suffix(100))"
-                return [IsolationFinding(bound.name, holds: holds, "\(bound.attempt): \(seen)")]
-            }
+        // Each takes a second or two, most of it waiting.
+        return await withTaskGroup(of: (Int, IsolationFinding).self) { [small] group in
+            for (index, bound) in Bound.all.enumerated() { group.addTask { (index, await finding(of: bound, small)) } }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
-        return findings
+    }
+
+    private func finding(of bound: Bound, _ limits: SandboxLimits) async -> IsolationFinding {
+        var limits = limits
+        if bound.name == "time" { limits.wallSeconds = 1 }
+        do {
+            let result = try await run(SandboxRun(["python3", "-I", "-S", "-c", bound.program], limits: limits))
+            let text = result.out.trimmingCharacters(in: .whitespacesAndNewlines)
+            let seen = result.limit.map { "ended by its limit of \($0.rawValue)" } ?? "exit \(result.status) \(text.suffix(100))"
+            return IsolationFinding(bound.name, holds: bound.holds(result, limits), "\(bound.attempt): \(seen)")
+        } catch {
+            return Self.failed(bound.name, error)
+        }
     }
 
     /// What could not be tried does not hold.
-    private func told(_ name: String = "probe", _ work: () async throws -> [IsolationFinding]) async -> [IsolationFinding] {
-        do {
-            return try await work()
-        } catch {
-            return [IsolationFinding(name, holds: false, (error as? ServiceError)?.message ?? "\(error)")]
-        }
+    private static func failed(_ name: String, _ error: any Error) -> IsolationFinding {
+        IsolationFinding(name, holds: false, (error as? ServiceError)?.message ?? "\(error)")
     }
 }
 

@@ -99,7 +99,7 @@ public struct BoundedProgram: Sendable {
         let result = try await Subprocess.run(
             name.hasPrefix("/") ? .path(FilePath(name)) : .name(name), arguments: Arguments(arguments),
             environment: .custom(Dictionary(uniqueKeysWithValues: environment.map { (.init(stringLiteral: $0), $1) })),
-            workingDirectory: folder, platformOptions: options, input: .array(input), output: .sequence, error: .sequence
+            workingDirectory: folder, platformOptions: options, input: .inputWriter, output: .sequence, error: .sequence
         ) { execution in
             let cause = Cause()
             let end: @Sendable (Ending) -> Void = { ending in
@@ -111,12 +111,18 @@ public struct BoundedProgram: Sendable {
                 if !Task.isCancelled { end(.outOfTime) }
             }()
             async let _: Void? = watch?(running)
-            async let err = Self.collect(execution.standardError, limit: errorLimit ?? 1 << 16) {
-                if errorLimit != nil { end(.tooMuchOutput) }
+            async let _: Void = Self.feed(input, to: execution.standardInputWriter)
+            return try await withTaskCancellationHandler {
+                async let err = Self.collect(execution.standardError, limit: errorLimit ?? 1 << 16) {
+                    if errorLimit != nil { end(.tooMuchOutput) }
+                }
+                let out = try await Self.collect(execution.standardOutput, limit: limit) { end(.tooMuchOutput) }
+                return (out, try await err, cause.ending)
+            } onCancel: {
+                end(.stopped)
             }
-            let out = try await Self.collect(execution.standardOutput, limit: limit) { end(.tooMuchOutput) }
-            return (out, try await err, cause.ending)
         }
+        try Task.checkCancellation()
         let status =
             switch result.terminationStatus {
             case .exited(let code): Int(code)
@@ -139,6 +145,13 @@ public struct BoundedProgram: Sendable {
                 return true
             }
         }
+    }
+
+    /// A program may end without having read it. Subprocess's own way of writing an array leaves the pipe open when it is cancelled, which
+    /// it takes for a fault of its own and ends the process.
+    private static func feed(_ input: [UInt8], to writer: StandardInputWriter) async {
+        if !input.isEmpty { _ = try? await writer.write(input) }
+        try? await writer.finish()
     }
 
     /// Takes everything, so that the program never waits for a reader, and keeps the beginning.
