@@ -24,7 +24,7 @@ PHASES = {
     5: ["S26", "S27", "S28", "S29", "N10", "S30", "S31", "S32", "S33", "G2", "G3", "P1", "P2", "P3", "P4", "P5"],
 }
 ALL = [name for names in PHASES.values() for name in names]
-ABSENT = {"S15", "S16", "S17", "S18", "S19", "S20", "S21", "G4", "C06", "S32", "P4"}
+ABSENT = {"S15", "S16", "S17", "S18", "S19", "S20", "S21", "G4", "S32", "P4"}
 
 
 class Verdict:
@@ -428,7 +428,7 @@ def test_services_that_do_not_run_are_told_and_the_others_are_judged_all_the_sam
     # What cannot be done without them fails for that reason, and does not pass.
     for name in ("C01", "S26", "S27", "S30", "G2", "P1", "P2"):
         assert verdict.outcome(name) in ("FAIL", "INCONCLUSIVE"), verdict.told(name)
-    tools = {"S08", "S22", "C05", "C07", "C08", "S29", "N10"}
+    tools = {"S08", "S22", "C05", "C06", "C07", "C08", "S29", "N10"}
     assert tools <= verdict.failed() <= tools | {"S07", "S09", "S10", "S12", "S13", "G1", "C01", "S26", "S27", "S30", "G2", "P1", "P2"}
 
 
@@ -627,11 +627,12 @@ def test_the_scripts_of_the_checklist_give_the_same_exit_codes(own_stack, small_
 
 
 def test_guards_that_are_off_and_an_audit_log_that_was_touched_are_told(own_stack, small_models):
-    faulty = own_stack(RBAC_ENABLED="false", APPROVAL_WORKFLOW_ENABLED="false", MODELS_DIR=small_models, **SMALL).start("--only", "mcp-server")
+    faulty = own_stack(RBAC_ENABLED="false", APPROVAL_WORKFLOW_ENABLED="false", SANDBOX_ENABLED="false", MODELS_DIR=small_models, **SMALL).start("--only", "mcp-server")
     assert httpx.post(faulty.url("mcp-server") + "/tools/list_files/call", json={}).status_code == 200
     verdict = judged(faulty, "verify", "--phase", 4, "--patience", 0)
-    assert verdict.told("S22").startswith("FAIL 1 of 3 on; a guest gets 200: ") and "must be answered 403" in verdict.told("S22"), verdict.told("S22")
+    assert verdict.told("S22").startswith("FAIL 1 of 4 on; a guest gets 200: ") and "must be answered 403" in verdict.told("S22"), verdict.told("S22")
     assert [entry.name for entry in (faulty.data / "workspace").iterdir()] == ["README.md"], "a check changes nothing"
+    assert verdict.outcome("C06") == "FAIL" and "SANDBOX_ENABLED" in verdict.told("C06"), verdict.told("C06")
     assert verdict.outcome("C05") == "PASS", verdict.told("C05")
     with sqlite3.connect(faulty.data / "sqlite" / "security.db") as database:
         database.execute("UPDATE security_audit_logs SET user_id = 'somebody' WHERE log_id = 1")
@@ -642,4 +643,4 @@ def test_guards_that_are_off_and_an_audit_log_that_was_touched_are_told(own_stac
 def test_a_tool_server_that_does_not_answer_fails_its_checks(own_stack, small_models):
     faulty = own_stack(MODELS_DIR=small_models, **SMALL).start("--only", "qdrant")
     verdict = judged(faulty, "verify", "--phase", 4, "--phase", 5, "--patience", 0)
-    assert {"S22", "C05", "C07", "C08", "S29", "N10"} <= verdict.failed(), verdict.failures()
+    assert {"S22", "C05", "C06", "C07", "C08", "S29", "N10"} <= verdict.failed(), verdict.failures()

@@ -278,7 +278,7 @@ struct BrokenOnPurposeTests {
     func absent() async throws {
         try await withScratchFolder { folder in
             let settings = try await Settings.test(folder: folder)
-            for id in ["S15", "S16", "S32", "C06"] {
+            for id in ["S15", "S16", "S32"] {
                 let result = try #require(await run(id, settings))
                 #expect(result.outcome == .skip)
                 #expect(result.reason == "not part of this build")
