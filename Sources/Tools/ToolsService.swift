@@ -13,7 +13,7 @@ public struct ToolsService: SuiteService {
     /// The protocol's side of it, which standard input and output serve too.
     public let mcp: MCPServer
     let guards: Guards
-    private let calls: ToolCalls
+    let calls: ToolCalls
     private let offered: Int
     private let logger: Logger
 
@@ -25,7 +25,7 @@ public struct ToolsService: SuiteService {
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
             settings: settings)
-        mcp = MCPServer(calls: calls, settings: settings)
+        mcp = MCPServer(calls: calls, clients: clients, settings: settings)
         offered = tools.count
         self.guards = guards
         self.logger = logger

@@ -1,68 +1,58 @@
 import Foundation
+import HTTPTypes
 import Hummingbird
 import Security
 import ServiceKit
 import Suite
 
-/// What administrators see of identities, settings and the audit log. Changes of users, roles and keys are made by commands.
+/// What administrators see and change: users, roles, keys, sessions, settings and the audit log.
 struct AdministrationRoutes: Sendable {
-    let directory: Directory
-    let audit: AuditLog
+    let administration: Administration
+    let calls: ToolCalls
     let mcp: MCPServer
     let settings: Settings
 
+    private var audit: AuditLog { administration.audit }
+
     var all: [Route] {
-        [
-            Route(.get, "/security/stats", "Calls of the last 24 hours, counted, and the latest records.", access: .role(.admin)) {
-                _, _ in
-                let counts = try await audit.statistics(hours: 24)
-                return .json(
-                    Envelope(
-                        stats: .init(
-                            total_events: counts.total_requests, security_violations: counts.denied_count,
-                            code_executions: counts.success_count, errors: counts.error_count, active_sessions: await mcp.sessions.count,
-                            recent_events: try await audit.list(AuditFilter(limit: 10)))))
-            },
-            Route(.get, "/security/users", "Users and their roles.", access: .role(.admin)) { _, _ in
-                .json(["success": true, "users": try JSONValue.of(try await directory.users())] as JSONValue)
-            },
-            Route(.get, "/security/roles", "Roles and what they grant.", access: .role(.admin)) { _, _ in
-                .json(["success": true, "roles": try JSONValue.of(try await directory.roles())] as JSONValue)
-            },
-            Route(
-                .get, "/security/keys", "Keys by their prefixes; the keys themselves are told once, when they are made.",
-                access: .role(.admin)
-            ) {
-                _, _ in .json(["success": true, "keys": try JSONValue.of(try await directory.keys())] as JSONValue)
-            },
-            Route(.get, "/security/settings", "The settings that guard tools.", access: .role(.admin)) { _, _ in
-                let flags = [
-                    SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled, SettingKeys.sandboxEnabled,
-                ]
-                var members: [String: JSONValue] = [:]
-                for flag in flags { members[flag.name] = .bool(settings[flag]) }
-                members[SettingKeys.securityMode.name] = .string(settings[SettingKeys.securityMode].rawValue)
-                return .json(["success": true, "settings": .object(members)] as JSONValue)
-            },
-            Route(.get, "/security/logs/audit", "Records of the audit log, newest first.", access: .role(.admin)) { request, _ in
-                let query = request.uri.queryParameters
-                let filter = AuditFilter(
-                    user: query["user_id"].map(String.init), tool: query["tool_name"].map(String.init),
-                    action: query["event_type"].map(String.init), status: query["status"].map(String.init),
-                    limit: try request.queryInteger("limit", in: 1...1_000) ?? 100,
-                    offset: try request.queryInteger("offset", in: 0...1_000_000_000) ?? 0)
-                let logs = try await audit.list(filter)
-                return .json(["success": true, "logs": try JSONValue.of(logs), "total": .integer(Int64(logs.count))] as JSONValue)
-            },
-            Route(.get, "/security/audit/verify", "Walks the audit log's chain and says where it breaks.", access: .role(.admin)) { _, _ in
-                let verdict = try await audit.verify()
-                return .json(
-                    [
-                        "success": true, "intact": .bool(verdict.problem == nil), "records": .integer(Int64(verdict.records)),
-                        "problem": verdict.problem.map { .string("\($0)") } ?? .null,
-                    ] as JSONValue)
-            },
-        ]
+        [statistics] + UserRoutes(administration: administration, mcp: mcp).all + RoleRoutes(administration: administration).all
+            + KeyRoutes(administration: administration).all + SessionRoutes(administration: administration, mcp: mcp).all
+            + CallRoutes(calls: calls).all + [guards] + AuditRoutes(audit: audit).all
+    }
+
+    private var statistics: Route {
+        Route(.get, "/security/stats", "Calls of the last 24 hours, counted, and the latest records.", access: .role(.admin)) { _, _ in
+            let counts = try await audit.statistics(hours: 24)
+            return .json(
+                Envelope(
+                    stats: .init(
+                        total_events: counts.total_requests, security_violations: counts.denied_count,
+                        code_executions: counts.success_count, errors: counts.error_count, active_sessions: await mcp.sessions.count,
+                        recent_events: try await audit.list(AuditFilter(limit: 10)))))
+        }
+    }
+
+    /// They are changed in `.env`, by whoever runs the stack, and count from the next start on: there is no route that would seem to.
+    private var guards: Route {
+        Route(.get, "/security/settings", "The settings that guard tools.", access: .role(.admin)) { _, _ in
+            let flags = [
+                SettingKeys.rbacEnabled, SettingKeys.approvalEnabled, SettingKeys.rateLimitEnabled, SettingKeys.sandboxEnabled,
+            ]
+            var members: [String: JSONValue] = [:]
+            for flag in flags { members[flag.name] = .bool(settings[flag]) }
+            members[SettingKeys.securityMode.name] = .string(settings[SettingKeys.securityMode].rawValue)
+            func number(_ key: Setting<Int>) -> JSONValue { .integer(Int64(settings[key])) }
+            members["security_level"] = .string(settings[SettingKeys.securityMode].rawValue)
+            members["resource_limits"] = [
+                "max_memory_mb": number(SettingKeys.sandboxMemory), "max_cpu_time_sec": number(SettingKeys.sandboxCPUTime),
+                "max_output_size": number(SettingKeys.sandboxOutput), "max_file_size": number(SettingKeys.sandboxFileSize),
+                "max_processes": number(SettingKeys.sandboxProcesses), "network_access": false,
+            ]
+            members["session_limits"] = [
+                "max_sessions": number(SettingKeys.mcpMaxSessions), "session_timeout": number(SettingKeys.mcpSessionTimeout),
+            ]
+            return .json(["success": true, "settings": .object(members)] as JSONValue)
+        }
     }
 
     private struct Envelope: Encodable {
