@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -82,6 +83,14 @@ class ToolServer(Stack):
                 assert decided.status_code == 200, decided.text
             answer = self.call(tool, arguments, key=key, user=None if key else user, approval=request, timeout=timeout)
         return answer
+
+    def metric_as(self, key, name, /, **labels):
+        """The value of a metric, summed over the series that carry these labels, asked for with a key."""
+        with self.client(key) as client:
+            lines = client.get("/metrics").text.splitlines()
+        series = [line for line in lines if re.match(rf"{name}[{{ ]", line) and all(f'{label}="{value}"' in line for label, value in labels.items())]
+        assert series, f"there is no {name} {labels or ''}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in series)
 
     def audit(self):
         """Every record of the audit log, oldest first."""

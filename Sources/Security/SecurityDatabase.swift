@@ -21,12 +21,20 @@ public struct SecurityDatabase: Sendable {
     let path: FilePath
 
     /// Opens the database, makes it on first use, and brings its tables and seeds up to date. Of several processes that do so at once, each
-    /// finds it whole.
+    /// finds it whole. The audit log's anchor is made with it.
     ///
     /// - Throws: the file system's or the database's error.
     public static func open(_ settings: Settings) async throws -> SecurityDatabase {
-        let folder = settings.dataFolders.sqlite
-        return try await offPool { try SecurityDatabase(folder.appending("security.db")) }
+        let folders = settings.dataFolders
+        return try await offPool {
+            let database = try SecurityDatabase(folders.sqlite.appending("security.db"))
+            let isLogEmpty = try database.pool.read { db in
+                try Bool.fetchOne(
+                    db, sql: "SELECT last_id = 0 AND NOT EXISTS (SELECT 1 FROM security_audit_logs) FROM security_audit_head") ?? false
+            }
+            try AuditAnchor.establish(folders, isLogEmpty: isLogEmpty)
+            return database
+        }
     }
 
     init(_ path: FilePath) throws {

@@ -11,6 +11,15 @@ enum SecuritySchema {
         migrator.registerMigration("signed retention of the audit log") { db in
             try db.execute(sql: "ALTER TABLE security_audit_head ADD COLUMN pruned_signature TEXT")
         }
+        // The last use stands apart from the keys: it changes all the time, and changes of keys have every process read them again.
+        migrator.registerMigration("rotation and use of keys") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE security_keys ADD COLUMN replaced_by TEXT;
+                    CREATE TABLE security_key_uses (
+                        key_id INTEGER PRIMARY KEY REFERENCES security_keys (key_id) ON DELETE CASCADE, last_used_at TEXT NOT NULL);
+                    """)
+        }
         return migrator
     }
 

@@ -15,6 +15,16 @@ public struct RetrievalClient: Sendable {
 
     public func search(_ request: QueryRequest) async throws -> SearchResponse { try await client.send(.POST, "/search", body: request) }
 
+    /// The names of the collections that were read in.
+    public func collections() async throws -> [String] {
+        struct Answer: Decodable {
+            struct Collection: Decodable { let name: String }
+            let collections: [Collection]
+        }
+        let answer: Answer = try await client.send(.GET, "/collections")
+        return answer.collections.map(\.name)
+    }
+
     /// An answer as it is made: its sources first, then its text, then the whole.
     public func stream(_ request: QueryRequest) async throws -> AsyncThrowingStream<QueryEvent, any Error> {
         var request = request

@@ -58,7 +58,7 @@ public struct ToolCalls: Sendable {
     public let approvals: Approvals
     private let tools: [String: any Tool]
     private let permissions: Permissions
-    private let limiter: RateLimiter
+    let limiter: RateLimiter
     private let audit: AuditLog
     private let isApprovalOn: Bool
 
@@ -85,12 +85,11 @@ public struct ToolCalls: Sendable {
     ///   for arguments, 429 past a limit, 503 when the audit log cannot be written, and whatever the tool itself throws.
     public func call(_ call: ToolCall) async throws -> ToolAnswer {
         guard let descriptor = ToolCatalogue[call.tool], let tool = tools[call.tool] else {
-            throw ServiceError.notFound(
-                "There is no tool “\(call.tool.prefix(100))”; GET /tools lists those there are.", code: "unknown_tool")
+            throw Self.unknown(call.tool)
         }
         let records = CallRecords(call, audit: audit)
         do {
-            let arguments = try await admitted(call, descriptor)
+            let arguments = try await admitted(call.arguments, call.caller, descriptor)
             let place = try limiter.admit(tool: descriptor, caller: call.caller.id)
             defer { withExtendedLifetime(place) {} }
             let context = ToolContext(caller: call.caller, progress: call.progress)
@@ -108,14 +107,26 @@ public struct ToolCalls: Sendable {
         }
     }
 
+    /// Whether this build has the tool.
+    func isOffered(_ name: String) -> Bool { tools[name] != nil }
+
+    /// Whether calls of a tool have to be approved, as the settings are.
+    func needsApproval(_ descriptor: ToolDescriptor) -> Bool { descriptor.needsApproval && isApprovalOn }
+
+    static func unknown(_ name: String) -> ServiceError {
+        .notFound("There is no tool “\(name.prefix(100))”; GET /tools lists those there are.", code: "unknown_tool")
+    }
+
     /// The arguments of a call that is permitted and well formed.
-    private func admitted(_ call: ToolCall, _ descriptor: ToolDescriptor) async throws -> ToolArguments {
-        let (isPermitted, reason) = try await permissions.isPermitted(call.caller, descriptor.name)
+    ///
+    /// - Throws: ``Refusal``, or the database's error.
+    func admitted(_ given: JSONValue, _ caller: Caller, _ descriptor: ToolDescriptor) async throws -> ToolArguments {
+        let (isPermitted, reason) = try await permissions.isPermitted(caller, descriptor.name)
         guard isPermitted else {
             throw Refusal(status: "denied", error: ServiceError(.forbidden, code: "permission_denied", reason))
         }
         do {
-            return try ToolArguments(call.arguments, for: descriptor)
+            return try ToolArguments(given, for: descriptor)
         } catch let error as ServiceError {
             throw Refusal(status: "invalid", error: error)
         }
@@ -125,7 +136,7 @@ public struct ToolCalls: Sendable {
     private func approvalNeeded(
         for call: ToolCall, _ descriptor: ToolDescriptor, _ tool: any Tool, _ arguments: ToolArguments, _ context: ToolContext
     ) async throws -> ApprovalRequest? {
-        guard descriptor.needsApproval, isApprovalOn else { return nil }
+        guard needsApproval(descriptor) else { return nil }
         let binding = try arguments.binding(to: descriptor)
         do {
             let used = try await approvals.redeem(

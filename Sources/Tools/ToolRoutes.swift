@@ -186,6 +186,7 @@ extension ToolDescriptor {
     var listing: JSONValue {
         [
             "name": .string(name), "title": .string(title), "description": .string(summary), "inputSchema": inputSchema,
+            "outputSchema": outputSchema,
             "annotations": [
                 "title": .string(title), "readOnlyHint": .bool(action == .read), "destructiveHint": .bool(needsApproval),
                 "idempotentHint": .bool(isIdempotent), "openWorldHint": .bool(isOpenWorld),

@@ -15,7 +15,7 @@ public struct ToolsService: SuiteService {
     public let mcp: MCPServer
     let guards: Guards
     let sandbox: Sandbox
-    private let calls: ToolCalls
+    let calls: ToolCalls
     private let offered: Int
     private let logger: Logger
 
@@ -30,7 +30,7 @@ public struct ToolsService: SuiteService {
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
             settings: settings)
-        mcp = MCPServer(calls: calls, settings: settings)
+        mcp = MCPServer(calls: calls, clients: clients, settings: settings)
         offered = tools.count
         self.guards = guards
         self.logger = logger

@@ -7,7 +7,7 @@ import ServiceKit
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "The audit log: who did what, and whether the log is whole.",
-        subcommands: [List.self, Verify.self, Export.self])
+        subcommands: [List.self, Verify.self, Export.self, Anchor.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "The latest records, newest first.")
@@ -43,18 +43,33 @@ struct AuditCommand: AsyncParsableCommand {
 
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "export", abstract: "Writes all records to standard output, oldest first, one JSON object a line.")
+            commandName: "export", abstract: "Writes all records to standard output, oldest first.")
+        @Option(help: "jsonl: one JSON object a line; csv: with a header, no cell a formula to a spreadsheet.")
+        var format = AuditFormat.jsonl
         @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let audit = try await SecurityStores(given).audit
-            var last: Int64 = 0
-            while true {
-                let page = try await audit.page(after: last)
-                guard let end = page.last else { return }
-                for entry in page { print(String(decoding: try JSONEncoder.sorted.encode(entry), as: UTF8.self)) }
-                last = end.log_id
+            try await SecurityStores(given).audit.export(format) { try FileHandle.standardOutput.write(contentsOf: Data($0.utf8)) }
+        }
+    }
+
+    struct Anchor: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "anchor", abstract: "Makes the log's anchor anew where it is lost, and records who did so.",
+            discussion: """
+                DATA_DIR/secrets/audit.anchor remembers how far the log had come; without it nobody can tell whether the end was cut off. Do this once \
+                you know why it is gone, for example after a restore that left it out. What was cut off before stays unknown.
+                """)
+        @OptionGroup var given: SettingFlags
+
+        func run() async throws {
+            do {
+                try await SecurityStores(given).audit.anchorAnew(by: "cli:\(NSUserName())")
+            } catch let error as ServiceError {
+                throw CommandError(error.message)
             }
         }
     }
 }
+
+extension AuditFormat: ExpressibleByArgument {}

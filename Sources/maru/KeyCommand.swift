@@ -17,8 +17,13 @@ struct KeyCommand: AsyncParsableCommand {
         func run() async throws {
             let keys = try await SecurityStores(given).directory.keys()
             if json { return print(String(decoding: try JSONEncoder.sorted.encode(keys), as: UTF8.self)) }
-            let rows = keys.map { [$0.prefix, $0.user_id, $0.name, $0.created_at, $0.expires_at ?? "never", $0.revoked_at ?? ""] }
-            print(Table(["PREFIX", "USER", "NAME", "MADE", "EXPIRES", "REVOKED"]).rows(rows))
+            let rows = keys.map { key in
+                [
+                    key.prefix, key.user_id, key.name, key.created_at, key.expires_at ?? "never", key.last_used_at ?? "never",
+                    key.revoked_at.map { "revoked \($0)" } ?? "", key.replaced_by.map { "replaced by \($0)" } ?? "",
+                ]
+            }
+            print(Table(["PREFIX", "USER", "NAME", "MADE", "EXPIRES", "LAST USED", "REVOKED", "REPLACED"]).rows(rows))
         }
     }
 
@@ -36,8 +41,9 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            let key = try await stores.change("key “\(name)” made for \(user)") {
-                try await stores.directory.issueKey(for: user, name: name, lifetime: days.map { .seconds($0 * 86_400) })
+            let lifetime = days.map { Duration.seconds($0 * 86_400) }
+            let key = try await stores.change("key “\(name)” made for \(user)", outcome: { ": \($0.prefix)" }) { [user, name] in
+                try await stores.directory.issueKey(for: user, name: name, lifetime: lifetime)
             }
             try show(key, json: json)
         }
@@ -45,25 +51,35 @@ struct KeyCommand: AsyncParsableCommand {
 
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "rotate", abstract: "Makes a new key in the place of one, which is revoked at once.")
-        @Argument(help: "The key's prefix; see: maru key list") var prefix: String
+            commandName: "rotate", abstract: "Makes a new key in the place of one and prints it, this once.",
+            discussion: """
+                The old key ends at once; with --grace it goes on for that long, so that it can be changed where it is used. The new one is good for \
+                as long as the old one was when it was made.
+                """)
+        @Argument(help: "The key's prefix, or its name where no other key bears it; see: maru key list") var key: String
+        @Option(help: ArgumentHelp("How long the old key goes on, at most 30d: a number with s, m, h or d.", valueName: "time"))
+        var grace = TimeSpan.zero
         @Flag(help: "Print it with its prefix as JSON.") var json = false
         @OptionGroup var given: SettingFlags
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try show(try await stores.change("key \(prefix) rotated") { try await stores.directory.rotateKey(prefix) }, json: json)
+            let new = try await stores.change("key \(key) rotated, the old one good for \(grace)", outcome: { ": \($0.prefix)" }) {
+                [key, grace] in
+                try await stores.directory.rotateKey(key, grace: grace.duration)
+            }
+            try show(new, json: json)
         }
     }
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "revoke", abstract: "Revokes a key at once.")
-        @Argument(help: "The key's prefix; see: maru key list") var prefix: String
+        @Argument(help: "The key's prefix, or its name where no other key bears it; see: maru key list") var key: String
         @OptionGroup var given: SettingFlags
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("key \(prefix) revoked") { try await stores.directory.revokeKey(prefix) }
+            try await stores.change("key \(key) revoked") { [key] in try await stores.directory.revokeKey(key) }
         }
     }
 }

@@ -46,6 +46,7 @@ struct RoleCommand: AsyncParsableCommand {
         func run() async throws {
             let stores = try await SecurityStores(given)
             try await stores.change("role \(role) added with \(permissions.joined(separator: ", "))") {
+                [role, description, permissions] in
                 try await stores.directory.addRole(role, description: description, permissions: permissions)
             }
         }
@@ -59,7 +60,7 @@ struct RoleCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("\(permission) granted to \(role)") {
+            try await stores.change("\(permission) granted to \(role)") { [role, permission] in
                 try await stores.directory.grant(permission, to: role, by: "cli:\(NSUserName())")
             }
         }
@@ -73,7 +74,9 @@ struct RoleCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("\(permission) revoked from \(role)") { try await stores.directory.revoke(permission, from: role) }
+            try await stores.change("\(permission) revoked from \(role)") { [role, permission] in
+                try await stores.directory.revoke(permission, from: role)
+            }
         }
     }
 
@@ -84,7 +87,7 @@ struct RoleCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("role \(role) removed") { try await stores.directory.removeRole(role) }
+            try await stores.change("role \(role) removed") { [role] in try await stores.directory.removeRole(role) }
         }
     }
 }

@@ -20,21 +20,18 @@ struct SecurityStores {
     /// Makes a change and records it.
     ///
     /// - Throws: ``CommandError`` with the reason when it cannot be made.
-    func change<Value>(_ what: String, _ work: () async throws -> Value) async throws -> Value {
-        let user = "cli:\(NSUserName())"
+    func change<Value: Sendable>(
+        _ what: String, outcome: @escaping @Sendable (Value) -> String = { _ in "" }, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let administration = Administration(directory: directory, audit: audit)
+        let result: Result<Value, any Error>
         do {
-            let value = try await work()
-            try await audit.append(
-                AuditRecord(userID: user, toolName: "security", action: "administration", status: "success", errorMessage: what))
-            try await audit.seal()
-            return value
+            result = .success(
+                try await administration.change(what, by: Administrator(id: "cli:\(NSUserName())"), outcome: outcome, work))
         } catch let error as ServiceError {
-            try await audit.append(
-                AuditRecord(
-                    userID: user, toolName: "security", action: "administration", status: "error", errorMessage: "\(what): \(error.message)"
-                ))
-            try await audit.seal()
-            throw CommandError(error.message)
+            result = .failure(CommandError(error.message))
         }
+        try await audit.seal()
+        return try result.get()
     }
 }

@@ -33,7 +33,7 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("user \(id) added with role \(role)") {
+            try await stores.change("user \(id) added with role \(role)") { [id, name, role] in
                 try await stores.directory.addUser(id, name: name ?? id, role: role)
             }
             print("Added \(id) with role \(role).")
@@ -49,7 +49,9 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("user \(id) given role \(role)") { try await stores.directory.setRole(role, of: id) }
+            try await stores.change("user \(id) given role \(role)") { [id, role] in
+                try await stores.directory.setRole(role, of: id)
+            }
             print("\(id) has role \(role) now.")
         }
     }
@@ -61,7 +63,7 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("user \(id) enabled") { try await stores.directory.setActive(true, id) }
+            try await stores.change("user \(id) enabled") { [id] in try await stores.directory.setActive(true, id) }
         }
     }
 
@@ -73,7 +75,7 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("user \(id) disabled") { try await stores.directory.setActive(false, id) }
+            try await stores.change("user \(id) disabled") { [id] in try await stores.directory.setActive(false, id) }
         }
     }
 
@@ -84,7 +86,7 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("user \(id) removed") { try await stores.directory.removeUser(id) }
+            try await stores.change("user \(id) removed") { [id] in try await stores.directory.removeUser(id) }
         }
     }
 }

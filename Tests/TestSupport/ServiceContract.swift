@@ -16,8 +16,12 @@ public struct ServiceContract: Sendable {
     private let settings: Settings
     private let routes: [Route]
 
-    /// Routes that answer everybody: that a service lives, that it is ready, and what Qdrant's clients ask before they have a key.
-    private static let open: Set<String> = ["/livez", "/health", "/", "/healthz", "/readyz"]
+    /// Routes that answer everybody: that a service lives, that it is ready, and what clients of Qdrant and of OAuth ask before they have a
+    /// key.
+    private static let open: Set<String> = [
+        "/livez", "/health", "/", "/healthz", "/readyz", "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+    ]
 
     public init(_ service: any SuiteService, settings: Settings) {
         self.service = service

@@ -15,40 +15,21 @@ import Testing
 
 @Suite("The tool server")
 struct ToolServerTests {
-    private func withServer(
-        _ values: [String: String] = [:], _ body: (ToolsService, Guards, Settings) async throws -> Void
-    ) async throws {
-        try await withScratchFolder { folder in
-            let workspace = folder.appending("workspace")
-            try FileManager.default.createDirectory(atPath: workspace.string, withIntermediateDirectories: true)
-            try "hello\n".write(toFile: workspace.appending("README.md").string, atomically: true, encoding: .utf8)
-            let settings = try await Settings.test(
-                ["PROJECT_ROOT": workspace.string].merging(values) { _, given in given }, folder: folder)
-            try settings.dataFolders.create()
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            let database = try await SecurityDatabase.open(settings)
-            let guards = try Guards(database, identities: Identities(database), settings: settings, logger: logger)
-            let service = try await ToolsService(
-                settings: settings, clients: SuiteClients(settings: settings, key: nil), guards: guards, logger: logger)
-            try await body(service, guards, settings)
-        }
-    }
-
     @Test("The tool server keeps the contract of every service")
     func contract() async throws {
-        try await withServer { service, _, settings in try await ServiceContract(service, settings: settings).check() }
+        try await withToolServer { service, _, settings in try await ServiceContract(service, settings: settings).check() }
     }
 
     @Test("weakness_13_so does_its_administration, and nothing there answers without a key")
     func weakness_13_administration() async throws {
-        try await withServer { service, _, settings in
+        try await withToolServer { service, _, settings in
             try await ServiceContract(AdministrationService(of: service, settings: settings), settings: settings).check()
         }
     }
 
     @Test("weakness_14_19_a_call_goes_through_its_guards_and_leaves_one_decision_and_one_outcome")
     func weakness_14_19_calls() async throws {
-        try await withServer { service, guards, settings in
+        try await withToolServer { service, guards, settings in
             let authenticator = try KeyAuthenticator(settings: settings, identities: Identities(guards.database))
             try await withRunning(service, settings: settings, authenticator: authenticator) { client in
                 func call(_ tool: String, _ body: String, user: String = "dev_user", approval: String? = nil) async throws -> (
@@ -90,7 +71,7 @@ struct ToolServerTests {
 
     @Test("What is turned off stands in the health of the server")
     func turnedOff() async throws {
-        try await withServer(["RBAC_ENABLED": "false"]) { service, _, _ in
+        try await withToolServer(["RBAC_ENABLED": "false"]) { service, _, _ in
             #expect(await service.health().facts["turned_off"] == ["RBAC_ENABLED"])
         }
     }

@@ -13,7 +13,9 @@ import SystemPackage
 /// Remembers outside the database how far the audit log had come, signed with a key that the database does not hold: who can write the
 /// database alone can neither cut off the log's end nor write a new one unnoticed.
 ///
-/// Kept after a commit, so it is never ahead of the log. Every call works with files, and is made off the cooperative pool.
+/// It is there from the first moment on, before there is any record, and once it is gone it is not made again by itself: who removes it
+/// together with the end of the log has removed evidence, and that is seen. Raised after a commit, so it is never ahead of the log. Every
+/// call works with files, and is made off the cooperative pool.
 struct AuditAnchor: Sendable {
     struct Mark: Codable, Sendable {
         let last_id: Int64
@@ -21,26 +23,72 @@ struct AuditAnchor: Sendable {
         let signature: String
     }
 
+    private let folders: DataFolders
     private let path: FilePath
-    private let lock: FilePath
     private let key: SymmetricKey
 
     init(_ folders: DataFolders) throws {
+        self.folders = folders
         path = folders.secrets.appending("audit.anchor")
-        lock = folders.secrets.appending("audit.lock")
         key = SymmetricKey(data: Data(try KeyFile.audit(folders).readOrCreate().utf8))
+    }
+
+    /// Makes the key and, beside a log without records, the first mark. Where the key was there before, nothing is made: a mark that is
+    /// missing then was removed.
+    ///
+    /// - Throws: the file system's error.
+    static func establish(_ folders: DataFolders, isLogEmpty: Bool) throws {
+        try FileManager.default.createDirectory(
+            atPath: folders.secrets.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try locked(folders) {
+            let isNew = try KeyFile.audit(folders).read() == nil
+            let anchor = try AuditAnchor(folders)
+            let isThere = FileManager.default.fileExists(atPath: anchor.path.string)
+            if isNew, isLogEmpty, !isThere { try anchor.keep(0, Data(count: 32)) }
+        }
     }
 
     /// Keeps how far the log has come, unless another process kept more already. What is not ours is never written over: it is evidence.
     ///
-    /// - Throws: ``AuditProblem`` for a mark that is not ours, or the file system's error; the mark that was kept stays.
+    /// - Throws: ``AuditProblem`` for a mark that is missing or not ours, or the file system's error; the mark that was kept stays.
     func raise(to id: Int64, _ hash: Data) throws {
+        try Self.locked(folders) {
+            guard let kept = try mark() else { throw missing }
+            if kept.last_id < id { try keep(id, hash) }
+        }
+    }
+
+    /// Makes a mark where there is none.
+    ///
+    /// - Throws: 409 where there is one, ``AuditProblem`` where it is not ours.
+    func makeAnew(_ id: Int64, _ hash: Data) throws {
+        try Self.locked(folders) {
+            guard try mark() == nil else { throw ServiceError.conflict("The audit log's anchor is there.", code: "anchor_exists") }
+            try keep(id, hash)
+        }
+    }
+
+    /// What is wrong when there is no mark.
+    var missing: AuditProblem {
+        AuditProblem(
+            record: nil,
+            what: """
+                the anchor \(path) is missing, so that nobody can tell whether the end of the log was cut off. \
+                Once you know why, make it anew: maru audit anchor
+                """)
+    }
+
+    private func keep(_ id: Int64, _ hash: Data) throws {
         let hash = Array(hash).hex
-        let file = try FileDescriptor.open(lock, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerRead, .ownerWrite])
+        try replace(JSONEncoder.sorted.encode(Mark(last_id: id, hash: hash, signature: signature("\(id)\n\(hash)"))))
+    }
+
+    private static func locked(_ folders: DataFolders, _ work: () throws -> Void) throws {
+        let file = try FileDescriptor.open(
+            folders.secrets.appending("audit.lock"), .readWrite, options: [.create, .closeOnExec], permissions: [.ownerRead, .ownerWrite])
         try file.closeAfter {
             while flock(file.rawValue, LOCK_EX) != 0 { guard errno == EINTR else { throw Errno(rawValue: errno) } }
-            if let kept = try mark(), kept.last_id >= id { return }
-            try replace(JSONEncoder.sorted.encode(Mark(last_id: id, hash: hash, signature: signature("\(id)\n\(hash)"))))
+            try work()
         }
     }
 

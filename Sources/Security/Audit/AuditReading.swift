@@ -11,16 +11,19 @@ public struct AuditFilter: Sendable {
     public var tool: String?
     public var action: String?
     public var status: String?
+    public var session: String?
     public var limit: Int
     public var offset: Int
 
     public init(
-        user: String? = nil, tool: String? = nil, action: String? = nil, status: String? = nil, limit: Int = 100, offset: Int = 0
+        user: String? = nil, tool: String? = nil, action: String? = nil, status: String? = nil, session: String? = nil, limit: Int = 100,
+        offset: Int = 0
     ) {
         self.user = user
         self.tool = tool
         self.action = action
         self.status = status
+        self.session = session
         self.limit = limit
         self.offset = offset
     }
@@ -40,21 +43,16 @@ public struct AuditStatistics: Sendable, Codable {
 extension AuditLog {
     /// Records, newest first.
     public nonisolated func list(_ filter: AuditFilter) async throws -> [AuditEntry] {
-        let columns = [("user_id", filter.user), ("tool_name", filter.tool), ("action", filter.action), ("status", filter.status)]
+        let columns = [
+            ("user_id", filter.user), ("tool_name", filter.tool), ("action", filter.action), ("status", filter.status),
+            ("session_id", filter.session),
+        ]
         let given = columns.compactMap { name, value in value.map { (name, $0) } }
         let condition = given.isEmpty ? "" : "WHERE " + given.map { "\($0.0) = ?" }.joined(separator: " AND ")
         let arguments = StatementArguments(given.map(\.1)) + [filter.limit, filter.offset]
         return try await database.pool.read { db in
             try AuditEntry.fetchAll(
                 db, sql: "SELECT * FROM security_audit_logs \(condition) ORDER BY log_id DESC LIMIT ? OFFSET ?", arguments: arguments)
-        }
-    }
-
-    /// Records after one, oldest first: an export reads page by page and holds none of them long.
-    public nonisolated func page(after id: Int64, limit: Int = 1_000) async throws -> [AuditEntry] {
-        try await database.pool.read { db in
-            try AuditEntry.fetchAll(
-                db, sql: "SELECT * FROM security_audit_logs WHERE log_id > ? ORDER BY log_id LIMIT ?", arguments: [id, limit])
         }
     }
 
@@ -72,6 +70,23 @@ extension AuditLog {
             return AuditStatistics(
                 total_requests: total, success_count: success, denied_count: denied, error_count: failed,
                 success_rate: total == 0 ? nil : Double(success) / Double(total), hours: hours)
+        }
+    }
+
+    /// What was run and what was refused in each session of a client since some time.
+    public nonisolated func sessions(since start: Date) async throws -> [String: (executions: Int, denials: Int)] {
+        // A little earlier: the clock that stamps records is read a moment before or after.
+        let since = start.addingTimeInterval(-1).sqlText
+        return try await database.pool.read { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT session_id, sum(action = 'execute') AS executions, sum(status = 'denied') AS denials FROM security_audit_logs
+                    WHERE timestamp >= ? AND session_id IS NOT NULL GROUP BY session_id
+                    """, arguments: [since])
+            var counts: [String: (executions: Int, denials: Int)] = [:]
+            for row in rows { counts[row["session_id"]] = (row["executions"], row["denials"]) }
+            return counts
         }
     }
 

@@ -10,7 +10,8 @@ public struct AuditVerdict: Sendable {
 }
 
 extension AuditLog {
-    /// Walks the whole chain and says where it first breaks: a record that was changed, removed, put elsewhere, or cut off at the end.
+    /// Walks the whole chain and says where it first breaks: a record that was changed, removed, put elsewhere, or cut off at the end. A log
+    /// whose anchor is missing cannot be told from one whose end was cut off, and counts as broken.
     ///
     /// - Throws: the database's error.
     public nonisolated func verify() async throws -> AuditVerdict {
@@ -21,7 +22,28 @@ extension AuditLog {
             return AuditVerdict(records: 0, problem: problem)
         }
         // One reader sees one moment, however long the walk takes and whoever writes meanwhile.
-        return try await database.pool.read { [anchor] db in try Self.walk(db, anchoredAt: mark, anchor) }
+        let verdict = try await database.pool.read { [anchor] db in try Self.walk(db, anchoredAt: mark, anchor) }
+        guard mark == nil, verdict.problem == nil else { return verdict }
+        return AuditVerdict(records: verdict.records, problem: anchor.missing)
+    }
+
+    /// Makes the anchor anew where it is missing, and records who did so.
+    ///
+    /// - Throws: 409 where the anchor is there, or the log is broken in itself; ``AuditProblem`` where the anchor is not what this stack
+    ///   signed; the database's error.
+    public func anchorAnew(by user: String) async throws {
+        guard try await offPool({ [anchor] in try anchor.mark() }) == nil else {
+            throw ServiceError.conflict("The audit log's anchor is there.", code: "anchor_exists")
+        }
+        let verdict = try await database.pool.read { [anchor] db in try Self.walk(db, anchoredAt: nil, anchor) }
+        if let problem = verdict.problem { throw ServiceError.conflict("The audit log is broken: \(problem)", code: "audit_broken") }
+        let head = try await database.pool.read { db in try AuditHead(db) }
+        try await offPool { [anchor] in try anchor.makeAnew(head.lastID, head.hash) }
+        try await append(
+            AuditRecord(
+                userID: user, toolName: "security", action: "administration", status: "success",
+                errorMessage: "the audit log's anchor was missing and is made anew at record \(head.lastID)"))
+        try await seal()
     }
 
     private static func walk(_ db: Database, anchoredAt mark: AuditAnchor.Mark?, _ anchor: AuditAnchor) throws -> AuditVerdict {

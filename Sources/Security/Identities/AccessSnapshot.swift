@@ -17,6 +17,7 @@ struct AccessSnapshot: Sendable {
     }
 
     struct Key: Sendable {
+        let id: Int64
         let digest: [UInt8]
         let userID: String
         let expires: Date?
@@ -45,12 +46,14 @@ struct AccessSnapshot: Sendable {
             users[id] = User(id: id, roleName: row["role_name"], permissions: permissions[id] ?? [])
         }
         self.users = users
-        keys = try Row.fetchAll(db, sql: "SELECT user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL").compactMap { row in
+        keys = try Row.fetchAll(db, sql: "SELECT key_id, user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL").compactMap
+        { row in
             guard users[row["user_id"]] != nil else { return nil }
             let hash: Data = row["hash"]
             let expires: String? = row["expires_at"]
             // An expiry that cannot be read is one that has passed.
-            return Key(digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast })
+            return Key(
+                id: row["key_id"], digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast })
         }
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// Each call asks the database for its generation, which a change makes grow in the transaction that makes it. Times of files tell too
 /// little for that: a commit writes them before its sync, and is seen only after.
 public final class Identities: Sendable {
-    private let database: SecurityDatabase
+    let database: SecurityDatabase
     private let held = Mutex<AccessSnapshot?>(nil)
 
     public init(_ database: SecurityDatabase) { self.database = database }

@@ -10,6 +10,7 @@ import Suite
 public struct KeyAuthenticator: Authenticator {
     private let fileKeys: [(digest: [UInt8], isService: Bool)]
     private let identities: Identities
+    private let uses: KeyUses
     private let mode: SecurityMode
 
     /// The user whose key lies in `DATA_DIR/secrets/admin.key`.
@@ -26,6 +27,7 @@ public struct KeyAuthenticator: Authenticator {
         if let admin = try KeyFile.admin(folders).read() { keys.append((Self.digest(admin), false)) }
         fileKeys = keys
         self.identities = identities
+        uses = KeyUses(identities.database)
         mode = settings[SettingKeys.securityMode]
     }
 
@@ -41,8 +43,9 @@ public struct KeyAuthenticator: Authenticator {
         let snapshot = try await snapshot()
         if file == false { return snapshot.users[Self.administrator]?.caller }
         let found = snapshot.keys.reduce(nil as AccessSnapshot.Key?) { found, entry in Self.areEqual(entry.digest, digest) ? entry : found }
-        guard let found, found.expires.map({ $0 > .now }) ?? true else { return nil }
-        return snapshot.users[found.userID]?.caller
+        guard let found, found.expires.map({ $0 > .now }) ?? true, let caller = snapshot.users[found.userID]?.caller else { return nil }
+        uses.note(found.id)
+        return caller
     }
 
     /// In development mode a local caller is the developer user, or the user that `X-User-ID` names; never an administrator.

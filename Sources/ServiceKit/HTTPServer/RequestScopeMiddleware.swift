@@ -21,6 +21,7 @@ extension HTTPField.Name {
     public static let xRequestID = Self.known("X-Request-ID")
     public static let traceparent = Self.known("traceparent")
     public static let xAPIKey = Self.known("X-API-Key")
+    static let xForwardedProto = Self.known("X-Forwarded-Proto")
     public static let apiKey = Self.known("api-key")
     public static let xUserID = Self.known("X-User-ID")
 

@@ -19,12 +19,14 @@ public struct Route: Sendable {
     public let access: Access
     /// One sentence for the docs.
     public let summary: String
+    /// Where on this server stands what clients without a valid token may read about it (RFC 9728); `nil` where there is nothing.
+    public let metadata: String?
     /// Whether work stops when the client goes away. The connection then serves this one request, so it is for generation and streams.
     public let stopsWhenClientLeaves: Bool
     public let handler: Handler
 
     public init(
-        _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest),
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest), metadata: String? = nil,
         stopsWhenClientLeaves: Bool = false,
         handler: @escaping Handler
     ) {
@@ -32,6 +34,7 @@ public struct Route: Sendable {
         self.path = path
         self.summary = summary
         self.access = access
+        self.metadata = metadata
         self.stopsWhenClientLeaves = stopsWhenClientLeaves
         self.handler = handler
     }

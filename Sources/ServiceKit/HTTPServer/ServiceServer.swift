@@ -69,7 +69,7 @@ public struct ServiceServer: Sendable {
                 let permit = route.isAlwaysAdmitted ? nil : try admission.admit()
                 var context = context
                 context.maxUploadSize = maxBody
-                context.caller = try await authorization.authorize(request, for: route.access)
+                context.caller = try await authorization.authorize(request, for: route)
                 try Self.refuseOversized(request, limit: maxBody)
                 let response = try await Self.answer(request, context, route, timeout)
                 return permit.map(response.holding) ?? response

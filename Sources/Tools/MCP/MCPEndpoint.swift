@@ -18,12 +18,16 @@ public struct MCPEndpoint: Sendable {
 
     public var routes: [Route] {
         [
-            Route(.post, "/mcp", "One message of the Model Context Protocol; answered with JSON or a stream.", stopsWhenClientLeaves: true)
-            {
-                request, context in
+            Route(
+                .post, "/mcp", "One message of the Model Context Protocol; answered with JSON or a stream.",
+                metadata: ProtectedResource.path + "/mcp", stopsWhenClientLeaves: true
+            ) { request, context in
                 try await post(request, context)
             },
-            Route(.delete, "/mcp", "Ends a session of an MCP client of the revisions before 2026-07-28.") { request, context in
+            Route(
+                .delete, "/mcp", "Ends a session of an MCP client of the revisions before 2026-07-28.",
+                metadata: ProtectedResource.path + "/mcp"
+            ) { request, context in
                 guard let id = request.headers[.mcpSessionID] else {
                     throw ServiceError.badRequest("Mcp-Session-Id names the session to end.", code: "missing_session")
                 }
@@ -31,7 +35,7 @@ public struct MCPEndpoint: Sendable {
                 server.running.cancelAll(scope: id)
                 return Response(status: .noContent)
             },
-        ]
+        ] + ProtectedResource.routes
     }
 
     private func post(_ request: Request, _ context: CallContext) async throws -> Response {

@@ -6,12 +6,15 @@ import SuiteAPI
 
 extension MCPServer {
     /// The server of a stack's own tools.
-    public init(calls: ToolCalls, settings: Settings) { self.init(tools: CallsOfMCP(calls: calls), settings: settings) }
+    public init(calls: ToolCalls, clients: SuiteClients, settings: Settings) {
+        self.init(tools: CallsOfMCP(calls: calls, clients: clients), settings: settings)
+    }
 }
 
 /// Calls that came by the protocol go the way of all others.
 private struct CallsOfMCP: MCPToolset {
     let calls: ToolCalls
+    let clients: SuiteClients
 
     func tools(for caller: Caller) async throws -> [ToolDescriptor] { try await calls.visible(to: caller) }
 
@@ -33,6 +36,14 @@ private struct CallsOfMCP: MCPToolset {
             return MCPApproval(try await withDeadline(limit) { try await calls.approvals.waitForDecision(request.id) })
         } catch is DeadlineExceeded {
             return MCPApproval(try await calls.approvals.find(approval))
+        }
+    }
+
+    func collections() async throws -> [String] {
+        do {
+            return try await RetrievalClient(clients.client(.rag, timeout: .seconds(5))).collections()
+        } catch let error as UpstreamError {
+            throw error.asServiceError
         }
     }
 

@@ -42,6 +42,9 @@ extension MCPServer {
                 throw MCPError.invalidParams("\(prompt.name) has no argument “\(argument.prefix(100))”.")
             }
             if argument == "path" { return Self.completion(try await paths(value, exchange)) }
+            if argument == "collection" {
+                return Self.completion(try await tools.collections().filter { $0.hasPrefix(value) }.sorted())
+            }
             return Self.completion((known.choices ?? []).filter { $0.hasPrefix(value) })
         case "ref/resource":
             guard reference["uri"]?.stringValue == Self.fileTemplate, argument == "path" else {

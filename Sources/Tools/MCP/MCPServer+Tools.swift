@@ -5,18 +5,7 @@ import SuiteAPI
 extension MCPServer {
     /// The tools that the caller may call, always in the same order: a prompt cache of the client's holds as long as nothing changes.
     func listTools(_ request: MCPRequest, _ exchange: MCPExchange) async throws -> [String: JSONValue] {
-        try list("tools", await tools.tools(for: exchange.caller).map(Self.json), request, exchange)
-    }
-
-    static func json(_ tool: ToolDescriptor) -> JSONValue {
-        [
-            "name": .string(tool.name), "title": .string(tool.title), "description": .string(tool.summary), "inputSchema": tool.inputSchema,
-            "annotations": [
-                "title": .string(tool.title), "readOnlyHint": .bool(tool.action == .read),
-                "destructiveHint": .bool(tool.action != .read && tool.sensitivity >= .high), "idempotentHint": .bool(tool.isIdempotent),
-                "openWorldHint": .bool(tool.isOpenWorld),
-            ],
-        ]
+        try list("tools", await tools.tools(for: exchange.caller).map(\.listing), request, exchange)
     }
 
     /// A call of a tool. That it fails is a result, for a model to read and do better; that it cannot be understood is an error.

@@ -8,6 +8,7 @@ public actor MCPSessions {
         let owner: String
         let revision: MCPRevision
         let capabilities: JSONValue
+        let opened: Date
         var logLevel: MCPLogLevel?
         var lastUse: Date
     }
@@ -46,7 +47,7 @@ public actor MCPSessions {
         }
         let session = Session(
             id: RequestScope.makeID() + RequestScope.makeID(), owner: caller.id, revision: revision, capabilities: capabilities,
-            logLevel: nil, lastUse: clock())
+            opened: clock(), logLevel: nil, lastUse: clock())
         sessions[session.id] = session
         return session
     }
@@ -74,8 +75,50 @@ public actor MCPSessions {
         sessions[id] = nil
     }
 
+    // MARK: Administration
+
+    /// Sessions that are open, the oldest first.
+    func all() -> [Session] {
+        purge()
+        return sessions.values.sorted { ($0.opened, $0.id) < ($1.opened, $1.id) }
+    }
+
+    /// A session, whoever it belongs to. Looking at it does not keep it open.
+    ///
+    /// - Throws: 404.
+    func find(_ id: String) throws -> Session {
+        purge()
+        guard let session = sessions[id] else { throw ServiceError.notFound("There is no such session.", code: "unknown_session") }
+        return session
+    }
+
+    /// Ends a session, whoever it belongs to.
+    func end(_ id: String) { sessions[id] = nil }
+
+    /// Ends sessions past their time.
+    ///
+    /// - Returns: how many were kept before, and after.
+    func cleanUp() -> (before: Int, after: Int) {
+        let before = sessions.count
+        purge()
+        return (before, sessions.count)
+    }
+
     private func purge() {
         let now = clock()
         sessions = sessions.filter { $0.value.lastUse.addingTimeInterval(timeout) > now }
+    }
+}
+
+extension MCPServer {
+    /// Ends a session and what runs in it.
+    func endSession(_ id: String) async {
+        await sessions.end(id)
+        running.cancelAll(scope: id)
+    }
+
+    /// Ends every session of a user.
+    func endSessions(of user: String) async {
+        for session in await sessions.all() where session.owner == user { await endSession(session.id) }
     }
 }

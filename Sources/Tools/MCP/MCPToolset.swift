@@ -15,6 +15,11 @@ public protocol MCPToolset: Sendable {
     /// An approval as it stands once it is decided, or when the limit has passed.
     func decision(on approval: String, within limit: Duration) async throws -> MCPApproval
 
+    /// The collections of documents that can be asked.
+    ///
+    /// - Throws: when that cannot be found out.
+    func collections() async throws -> [String]
+
     /// Takes a request for approval back.
     func withdraw(_ approval: String, by caller: Caller) async throws
 }

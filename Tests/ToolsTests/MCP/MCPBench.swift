@@ -71,6 +71,8 @@ actor Bench: MCPToolset {
 
     func withdraw(_ id: String, by caller: Caller) { decide("cancelled") }
 
+    func collections() -> [String] { ["manuals", "default", "minutes"] }
+
     /// Waits until calls are being worked on, or were given up; the limit only ends a test that would hang.
     func until(_ holds: @Sendable (isolated Bench) -> Bool) async throws {
         let end = ContinuousClock.now.advanced(by: .seconds(20))
