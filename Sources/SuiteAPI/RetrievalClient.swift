@@ -15,6 +15,9 @@ public struct RetrievalClient: Sendable {
 
     public func search(_ request: QueryRequest) async throws -> SearchResponse { try await client.send(.POST, "/search", body: request) }
 
+    /// Forgets the answers that are kept to be given again.
+    public func forgetAnswers() async throws { _ = try await client.bytes(.DELETE, "/cache") }
+
     /// An answer as it is made: its sources first, then its text, then the whole.
     public func stream(_ request: QueryRequest) async throws -> AsyncThrowingStream<QueryEvent, any Error> {
         var request = request

@@ -21,7 +21,10 @@ public struct ToolsService: SuiteService {
     public init(settings: Settings, clients: SuiteClients, guards: Guards, logger: Logger) async throws {
         let workspace = Workspace(settings: settings)
         try await offPool { try workspace.prepare() }
-        let tools = FileTools.all(workspace) + GitTools.all(workspace) + ModelTools.all(settings: settings, clients: clients)
+        let tools =
+            FileTools.all(workspace) + GitTools.all(workspace) + NotionTools.all(settings)
+            + ModelTools.all(settings: settings, clients: clients)
+            + [SystemInformation(settings: settings, clients: clients)]
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
             settings: settings)
