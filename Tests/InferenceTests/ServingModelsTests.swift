@@ -1,4 +1,6 @@
+import AsyncHTTPClient
 import Foundation
+import HummingbirdTesting
 import NIOCore
 import NIOHTTP1
 import ServiceKit

@@ -1,7 +1,9 @@
 import Foundation
+import HummingbirdTesting
 import ServiceKit
 import Suite
 import SuiteAPI
+import SystemPackage
 import TestSupport
 import Testing
 
