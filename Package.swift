@@ -117,7 +117,8 @@ let package = Package(
         module(
             "ServiceKit",
             [
-                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, systemPackage,
+                "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, subprocess,
+                systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
                 nioPosix, nioHTTP1, subprocess, product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),

@@ -35,7 +35,7 @@ def test_each_role_is_shown_its_own_tools_and_no_other(tools):
         # Those of the 15 and 25 that this build has.
         assert len(names(developer.get("/tools"))) == 12
         offered = admin.get("/tools").json()["tools"]
-    assert len(offered) == 16
+    assert len(offered) == 20
     for tool in offered:
         assert tool["description"] and tool["inputSchema"]["type"] == "object" and "required" in tool["inputSchema"]
 

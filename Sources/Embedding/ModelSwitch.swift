@@ -49,7 +49,7 @@ actor ModelSwitch {
         let share: MemoryPlan.Share
         do {
             file = try await store.file(known, for: .embedding)
-            share = try await store.plan(for: machine, embedding: known).share(.embedding)
+            share = try await store.plan(for: machine, with: [.embedding: known]).share(.embedding)
         } catch let error as ModelUnavailable {
             throw ServiceError.conflict(error.description, code: "model_unavailable")
         }

@@ -23,6 +23,11 @@ public enum EngineState: Sendable, Equatable {
     case stopped
 }
 
+/// An engine that is not ready and will not be by waiting, and why.
+struct EngineFailed: Error, CustomStringConvertible {
+    let description: String
+}
+
 /// Keeps one llama-server running: starts it, waits until its model is loaded, starts it again when it dies, ends it with the service.
 ///
 /// It listens on a random port of the loopback interface and answers nobody without its random key.
@@ -81,6 +86,26 @@ public actor EngineProcess: Service {
         exchanges += 1
         if state != .stopped { state = .starting }
         endStage?()
+    }
+
+    /// Waits until the engine is ready with a configuration that ``run(_:)`` was given.
+    ///
+    /// - Throws: ``EngineFailed`` with why it will not be.
+    func waitUntilReady(with wanted: EngineConfiguration, within limit: Duration) async throws {
+        let deadline = ContinuousClock.now.advanced(by: limit)
+        while true {
+            guard wanted == configuration else { throw EngineFailed(description: "another model took its place") }
+            switch state {
+            case .ready: return
+            case .failing(let reason, _): throw EngineFailed(description: reason)
+            case .stopped: throw EngineFailed(description: "the service is stopping")
+            case .starting: break
+            }
+            guard ContinuousClock.now < deadline else {
+                throw EngineFailed(description: "it was not loaded after \(Int(limit.seconds)) s")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     /// Runs until graceful shutdown.

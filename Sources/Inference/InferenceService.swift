@@ -10,15 +10,18 @@ public struct InferenceService: SuiteService {
     public let id: ServiceID
     public let errorShape = ErrorShape.openAI
     let engine: EngineProcess
-    let model: ModelFile
+    let models: ModelSwitch
     let relay: Relay
     private let engineFacts: Engine
-    private let configuration: EngineConfiguration
 
     /// Chooses model and engine as the settings say.
     ///
     /// - Throws: when there is no engine, the model is missing or damaged, or the machine cannot hold it; the error names what helps.
     public init(_ id: ServiceID, settings: Settings, logger: Logger) async throws {
+        try await self.init(id, settings: settings, logger: logger, patience: ModelSwitch.Patience())
+    }
+
+    init(_ id: ServiceID, settings: Settings, logger: Logger, patience: ModelSwitch.Patience) async throws {
         let role: ModelRole = id == .inferenceCode ? .code : .chat
         let store = ModelStore(settings: settings)
         let model = try await store.file(for: role)
@@ -29,19 +32,24 @@ public struct InferenceService: SuiteService {
         for line in plan.problems { logger.error("memory plan", metadata: ["problem": "\(line)"]) }
         let configuration = EngineConfiguration.chat(model.path, share: try plan.share(role), settings: settings)
         self.init(
-            id, settings: settings, model: model, engine: found, configuration: configuration,
+            id, settings: settings, served: ServedModel(file: model, configuration: configuration), engine: found,
             process: EngineProcess(
-                name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger))
+                name: id.rawValue, configuration: configuration, engine: found, runFolder: settings.dataFolders.run, logger: logger),
+            logger: logger, patience: patience)
     }
 
-    init(_ id: ServiceID, settings: Settings, model: ModelFile, engine: Engine, configuration: EngineConfiguration, process: EngineProcess)
-    {
+    init(
+        _ id: ServiceID, settings: Settings, served: ServedModel, engine: Engine, process: EngineProcess, logger: Logger,
+        patience: ModelSwitch.Patience
+    ) {
         self.id = id
-        self.model = model
-        relay = Relay(name: id.rawValue, http: .relaying(settings))
+        let relay = Relay(name: id.rawValue, http: .relaying(settings))
+        self.relay = relay
         engineFacts = engine
-        self.configuration = configuration
         self.engine = process
+        models = ModelSwitch(
+            served, of: id, on: process, engine: engine, settings: settings, logger: logger, patience: patience,
+            answersInProgress: { relay.requestsInProgress })
     }
 
     public var companions: [any Service] { [engine] }
@@ -49,33 +57,20 @@ public struct InferenceService: SuiteService {
     public var routes: [Route] { InferenceRoutes(service: self).all }
 
     public func health() async -> Health {
+        let (served, next) = await (models.served, models.next)
+        let (model, configuration) = (served.file, served.configuration)
         let facts: [String: JSONValue] = [
             "model": .string(model.name), "context": .integer(Int64(configuration.context)),
             "gpu_layers": .integer(Int64(configuration.gpuLayers)),
             "engine_build": engineFacts.build.map { .integer(Int64($0)) } ?? .null,
             "engine": .string(engineFacts.origin.rawValue), "advisories": .integer(Int64(EngineAdvisories.applying(to: engineFacts).count)),
         ]
+        if let next { return Health(.loading, reason: "\(next) is loading in place of \(model.name)", facts: facts) }
         switch await engine.state {
         case .ready: return Health(.ok, facts: facts)
         case .starting: return Health(.loading, reason: "the model is loading", facts: facts)
         case .failing(let reason, let wait): return Health(.degraded, reason: "\(reason); next try in \(wait.seconds) s", facts: facts)
         case .stopped: return Health(.degraded, reason: "the engine is stopped", facts: facts)
-        }
-    }
-
-    /// What one request may ask of the model.
-    var bounds: RequestFields.Bounds { .init(context: configuration.context, choices: configuration.parallel) }
-
-    /// The engine, if it can be asked now.
-    ///
-    /// - Throws: 503 with what it is doing.
-    func readyEngine() async throws -> EngineEndpoint {
-        switch await engine.state {
-        case .ready(let endpoint): return endpoint
-        case .starting: throw ServiceError.unavailable("The model is loading.", code: "model_loading", retryAfter: .seconds(2))
-        case .failing(let reason, let wait):
-            throw ServiceError.unavailable("The engine failed: \(reason)", code: "engine_failed", retryAfter: wait)
-        case .stopped: throw ServiceError.unavailable("The engine is stopped.", code: "engine_stopped")
         }
     }
 }

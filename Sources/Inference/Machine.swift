@@ -1,6 +1,5 @@
 import Foundation
 import ServiceKit
-import Subprocess
 
 /// What of a machine matters to models.
 public struct Machine: Sendable, Encodable {
@@ -41,15 +40,8 @@ public struct Machine: Sendable, Encodable {
             let isUnified = false
         #endif
         return Machine(
-            physicalCores: countCores() ?? process.activeProcessorCount, memory: min(process.physicalMemory, memoryLimit() ?? .max),
+            physicalCores: countCores() ?? process.activeProcessorCount, memory: HostMemory.read().total,
             gpuMemory: await askForGPUs(), isUnified: isUnified)
-    }
-
-    /// The bound of the control group we run in, as containers set it (cgroups(7), version 2 and 1).
-    private static func memoryLimit() -> UInt64? {
-        ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].lazy
-            .compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
-            .compactMap { UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines)) }.first
     }
 
     private static func countCores() -> Int? {
@@ -74,20 +66,8 @@ public struct Machine: Sendable, Encodable {
             // Metal shares the machine's memory; some two thirds of it may be the GPU's.
             return [ProcessInfo.processInfo.physicalMemory / 3 * 2]
         #else
-            // A driver in trouble keeps it waiting for good.
-            let result = try? await withDeadline(.seconds(10)) {
-                try await Subprocess.run(
-                    .name("nvidia-smi"), arguments: ["--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-                    output: .string(limit: 1 << 16))
-            }
-            guard let result, result.terminationStatus.isSuccess else { return [] }
-            return gpuMemory(told: result.standardOutput)
+            // A device that does not know its memory is none to plan with.
+            return await GPU.all().compactMap(\.memory)
         #endif
-    }
-
-    /// Bytes of each GPU, from lines of MiB; a device that does not know its memory (`[N/A]`) is none to plan with.
-    static func gpuMemory(told text: String) -> [UInt64] {
-        text.split(whereSeparator: \.isNewline).compactMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }
-            .filter { $0 > 0 && $0 < 1 << 30 }.map { $0 << 20 }
     }
 }

@@ -6,13 +6,12 @@ extension ModelStore {
     /// The memory plan of all models in use. A model whose file is not there yet counts as the catalogue describes it; one that nobody
     /// knows cannot be planned and is left out.
     ///
-    /// - Parameter embedding: takes the place of the embedding model that the settings name.
-    public func plan(for machine: Machine, embedding: CatalogueModel? = nil) async -> MemoryPlan {
+    /// - Parameter others: take the place of the models that the settings name for these roles.
+    public func plan(for machine: Machine, with others: [ModelRole: CatalogueModel] = [:]) async -> MemoryPlan {
         var demands: [MemoryPlan.Demand] = []
         for role in ModelRole.allCases {
-            let other = role == .embedding ? embedding : nil
             var (name, file) = await chosen(for: role)
-            if let other { (name, file) = (other.name, other.file) }
+            if let other = others[role] { (name, file) = (other.name, other.file) }
             let header = try? await self.file(name, file, for: role).header
             guard let shape = header.map(ModelShape.init) ?? ModelCatalogue.named(name)?.shape else { continue }
             demands.append(demand(role, name, file, shape, machine))

@@ -55,7 +55,8 @@ public struct CheckContext: Sendable {
         return await program("git", arguments, folder: folder)
     }
 
-    private func program(_ name: String, _ arguments: [String], folder: FilePath? = nil) async -> ProgramResult? {
+    /// The same, with arguments that stand elsewhere.
+    func program(_ name: String, _ arguments: [String], folder: FilePath? = nil) async -> ProgramResult? {
         let environment: Environment = programPath.map { .inherit.updating(["PATH": $0]) } ?? .inherit
         let result = try? await Subprocess.run(
             .name(name), arguments: Arguments(arguments), environment: environment, workingDirectory: folder,

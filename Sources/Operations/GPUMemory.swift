@@ -12,7 +12,7 @@ struct GPUMemory: Sendable {
     let evidence: String
 
     static let command =
-        "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader,nounits; nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits"
+        "nvidia-smi \(GPU.query.joined(separator: " ")); nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits"
     static let noGPU = Finding.skip("no nvidia-smi on this machine: models run on the CPU")
 
     /// Asks the driver.
@@ -20,19 +20,19 @@ struct GPUMemory: Sendable {
     /// - Returns: `nil` on a machine without one.
     static func read(_ context: CheckContext) async throws -> GPUMemory? {
         let format = "--format=csv,noheader,nounits"
-        guard let memory = await context.program("nvidia-smi", "--query-gpu=memory.used,memory.total", format) else { return nil }
+        guard let memory = await context.program("nvidia-smi", GPU.query) else { return nil }
         let apps = await context.program("nvidia-smi", "--query-compute-apps=pid,used_memory", format)
         let engines = try await RunningEngine.all(context).filter { $0.name.hasPrefix("inference-") }
         let users = apps?.succeeded == true ? Set(rows(apps?.output ?? "").compactMap { $0.first.flatMap { Int32($0) } }) : []
         let holders = try await offPool { users.map(lineage) }
-        let shares = rows(memory.output).compactMap { row -> Double? in
-            guard row.count == 2, let used = Double(row[0]), let total = Double(row[1]), total > 0 else { return nil }
-            return used / total
+        let shares = GPU.told(memory.output).compactMap { gpu -> Double? in
+            guard let used = gpu.memoryUsed, let total = gpu.memory else { return nil }
+            return Double(used) / Double(total)
         }
         return GPUMemory(
             share: memory.succeeded ? shares.max() : nil, engines: engines.map(\.name),
             absent: engines.filter { engine in !holders.contains { $0.contains(engine.pid) } }.map(\.name),
-            evidence: "used, total (MiB):\n\(memory.output)\npid, used (MiB):\n\(apps?.output ?? "")\nengines: "
+            evidence: "total, used (MiB), name:\n\(memory.output)\npid, used (MiB):\n\(apps?.output ?? "")\nengines: "
                 + engines.map { "\($0.name) \($0.pid)" }.joined(separator: ", "))
     }
 

@@ -35,6 +35,7 @@ extension Checklist {
         let isRepository = FileManager.default.fileExists(atPath: context.settings.workspaceRoots[0].appending(".git").string)
         var calls: [(String, JSONValue)] = [
             ("list_files", [:]), ("search_files", ["pattern": "maru", "max_results": 1]), ("get_current_model", [:]),
+            ("get_system_info", [:]),
             ("rag_search", ["query": .string(Probe.question), "collection": .string(Probe.collection)]),
             ("ai_chat", ["message": "Say: yes"]),
         ]

@@ -25,6 +25,9 @@ public struct RetrievalClient: Sendable {
         return answer.collections.map(\.name)
     }
 
+    /// Forgets the answers that are kept to be given again.
+    public func forgetAnswers() async throws { _ = try await client.bytes(.DELETE, "/cache") }
+
     /// An answer as it is made: its sources first, then its text, then the whole.
     public func stream(_ request: QueryRequest) async throws -> AsyncThrowingStream<QueryEvent, any Error> {
         var request = request

@@ -22,6 +22,11 @@ public struct SuiteClients: Sendable {
 
     public var chat: ChatClient { ChatClient(client(.gateway, timeout: .seconds(settings[SettingKeys.requestTimeout]))) }
 
+    /// The chat or the code service.
+    public func inference(_ id: ServiceID) -> InferenceClient {
+        InferenceClient(client(id, timeout: .seconds(settings[SettingKeys.requestTimeout])))
+    }
+
     public var embedding: EmbeddingClient {
         EmbeddingClient(client(.embedding, timeout: .seconds(120), retry: RetryPolicy(attempts: 3)))
     }

@@ -26,7 +26,8 @@ public struct ToolsService: SuiteService {
         sandbox = Sandbox(settings: settings, logger: logger)
         let tools =
             FileTools.all(workspace) + GitTools.all(workspace) + ExecuteTools.all(workspace, sandbox: sandbox, settings: settings)
-            + ModelTools.all(settings: settings, clients: clients)
+            + NotionTools.all(settings) + ModelTools.all(settings: settings, clients: clients)
+            + [SystemInformation(settings: settings, clients: clients)]
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,
             settings: settings)

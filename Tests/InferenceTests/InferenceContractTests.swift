@@ -18,11 +18,11 @@ struct InferenceContractTests {
             let model = ModelFile(
                 name: "m", path: folder.appending("m.gguf"), header: try GGUFHeader(head: whole, fileSize: Int64(whole.count)), created: 0)
             let configuration = EngineConfiguration(use: .chat, model: model.path, alias: "m", context: 512, batch: 64, threads: 1)
-            let process = EngineProcess(
-                name: "m", configuration: configuration, engine: engine, runFolder: folder,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let process = EngineProcess(name: "m", configuration: configuration, engine: engine, runFolder: folder, logger: logger)
             let service = InferenceService(
-                .inferenceChat, settings: settings, model: model, engine: engine, configuration: configuration, process: process)
+                .inferenceChat, settings: settings, served: ServedModel(file: model, configuration: configuration), engine: engine,
+                process: process, logger: logger, patience: .init())
             try await ServiceContract(service, settings: settings).check()
         }
     }

@@ -183,12 +183,6 @@ struct MemoryPlanTests {
         }
     }
 
-    @Test("GPUs are read from what nvidia-smi prints, those without a figure left out")
-    func gpus() {
-        #expect(Machine.gpuMemory(told: "6141\n24564\n") == [6_141 << 20, 24_564 << 20])
-        #expect(Machine.gpuMemory(told: "[N/A]\n0\n18446744073709551615\n").isEmpty)
-    }
-
     @Test("The catalogue describes its files as they describe themselves", .enabled(if: RealEngine.isThere, RealEngine.need))
     func catalogue() async throws {
         for model in ModelCatalogue.all {

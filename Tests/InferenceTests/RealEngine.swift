@@ -18,6 +18,10 @@ enum RealEngine {
     static let models = FilePath(environment["MARU_TEST_MODELS"] ?? "")
     static let model = models.appending("SmolLM2-135M-Instruct.Q4_1.gguf")
     static let isThere = !server.isEmpty && FileManager.default.fileExists(atPath: model.string)
+    static let secondFile = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+    /// Whether there is another model to exchange it for.
+    static let hasSecond = isThere && FileManager.default.fileExists(atPath: models.appending(secondFile).string)
+    static let needsSecond: Comment = "needs MARU_TEST_LLAMA_SERVER, and the models smollm2-135m and qwen2.5-coder-0.5b in MARU_TEST_MODELS"
     static let need: Comment = "needs MARU_TEST_LLAMA_SERVER, and SmolLM2-135M-Instruct.Q4_1.gguf in the folder MARU_TEST_MODELS"
 
     static func settings(_ values: [String: String] = [:], in folder: FilePath) async throws -> Settings {
@@ -38,12 +42,12 @@ struct RunningModel: Sendable {
 
     /// Runs a service until the body is done.
     static func with(
-        _ id: ServiceID = .inferenceChat, _ values: [String: String] = [:], in folder: FilePath,
+        _ id: ServiceID = .inferenceChat, _ values: [String: String] = [:], in folder: FilePath, patience: ModelSwitch.Patience = .init(),
         _ body: @escaping @Sendable (RunningModel) async throws -> Void
     ) async throws {
         let settings = try await RealEngine.settings(values, in: folder)
-        let service = try await InferenceService(id, settings: settings, logger: RealEngine.logger)
-        try await withRunning(service, settings: settings) { client in
+        let service = try await InferenceService(id, settings: settings, logger: RealEngine.logger, patience: patience)
+        try await withRunning(service, settings: settings, authenticator: OpenDoor(role: .admin)) { client in
             let port = try #require(client.port)
             let http = ServiceClient(name: id.rawValue, baseURL: "http://127.0.0.1:\(port)", timeout: .seconds(240))
             try await body(RunningModel(service: service, http: http, folder: settings.dataFolders.run))
@@ -56,6 +60,8 @@ struct RunningModel: Sendable {
     func ready() async throws -> EngineEndpoint {
         try await eventually { await service.engine.endpoint() }
     }
+
+    func health() async throws -> JSONValue { try await http.send(.GET, "/health") }
 
     /// One of the engine's own figures.
     func figure(_ name: String) async throws -> Double {

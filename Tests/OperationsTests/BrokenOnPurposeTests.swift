@@ -191,15 +191,15 @@ struct BrokenOnPurposeTests {
             #expect(await outcome("F12") == .skip)
 
             let own = try #require(ProcessIdentity(pid: ProcessInfo.processInfo.processIdentifier))
-            try driver(memory: "500, 1000\\n", apps: "\(own.pid), 400\\n")
+            try driver(memory: "1000, 500, First\\n", apps: "\(own.pid), 400\\n")
             #expect(await outcome("F12") == .inconclusive, "no engine runs")
 
             try ProcessRecord("inference-chat.engine", in: settings.dataFolders.run).write(own)
             #expect(await outcome("F12") == .pass)
             #expect(await outcome("S31") == .pass)
-            try driver(memory: "500, 1000\\n950, 1000\\n", apps: "\(own.pid), 400\\n")
+            try driver(memory: "1000, 500, First\\n1000, 950, Second\\n", apps: "\(own.pid), 400\\n")
             #expect(await outcome("F12") == .fail, "the second is full")
-            try driver(memory: "500, 1000\\n", apps: "1, 400\\n")
+            try driver(memory: "1000, 500, First\\n", apps: "1, 400\\n")
             #expect(await outcome("F12") == .inconclusive, "somebody else's")
             try driver(memory: "nothing", apps: "")
             #expect(await outcome("F12") == .fail)

@@ -22,14 +22,17 @@ public struct RetryPolicy: Sendable {
         return min(wait, longestWait)
     }
 
-    /// Runs a call, and again after a wait while it fails with a transient ``UpstreamError``.
+    /// Runs a call, and again after a wait while it fails with an ``UpstreamError`` that may pass.
     ///
+    /// - Parameter mayPass: which errors those are; the transient ones, where a call may be repeated whatever became of it.
     /// - Throws: the last error.
-    public func run<Value: Sendable>(_ call: @Sendable () async throws -> Value) async throws -> Value {
+    public func run<Value: Sendable>(
+        while mayPass: @Sendable (UpstreamError) -> Bool = \.isTransient, _ call: @Sendable () async throws -> Value
+    ) async throws -> Value {
         for attempt in 1..<attempts {
             do {
                 return try await call()
-            } catch let error as UpstreamError where error.isTransient {
+            } catch let error as UpstreamError where mayPass(error) {
                 let ceiling = ceiling(beforeAttempt: attempt + 1)
                 // What the other side asks for counts, though nobody waits for an hour because it says so.
                 let asked = min(error.retryAfter ?? .zero, longestWait)

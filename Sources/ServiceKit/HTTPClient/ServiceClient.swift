@@ -17,17 +17,18 @@ public struct ServiceClient: Sendable {
     ///   - name: what the service is called in errors.
     ///   - baseURL: scheme, host and port, without a trailing slash.
     ///   - key: sent as a bearer token.
+    ///   - headers: sent besides, with every request.
     ///   - timeout: for a whole call, each attempt by itself.
     public init(
-        name: String, baseURL: String, key: String? = nil, timeout: Duration = .seconds(30), retry: RetryPolicy = .never,
-        http: HTTPClient = .suite
+        name: String, baseURL: String, key: String? = nil, headers: [(String, String)] = [], timeout: Duration = .seconds(30),
+        retry: RetryPolicy = .never, http: HTTPClient = .suite
     ) {
         self.name = name
         self.baseURL = baseURL
         self.http = http
         self.timeout = timeout
         self.retry = retry
-        headers = key.map { [("Authorization", "Bearer \($0)")] } ?? []
+        self.headers = headers + (key.map { [("Authorization", "Bearer \($0)")] } ?? [])
     }
 
     /// The same client with another time limit.
@@ -95,6 +96,18 @@ public struct ServiceClient: Sendable {
         }
     }
 
+    /// What the service's `/health` says, ready or not.
+    ///
+    /// - Returns: `nil` when it does not answer in time, or with anything else than a JSON object.
+    public func health() async -> JSONValue? {
+        guard let request = try? request(.GET, "/health", body: nil) else { return nil }
+        let body = try? await withDeadline(timeout) {
+            let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+            return try JSONDecoder().decode(JSONValue.self, from: try await response.body.collect(upTo: 1 << 20))
+        }
+        return body?.objectValue.map(JSONValue.object)
+    }
+
     private func request(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)?, accepting type: String? = nil) throws
         -> HTTPClientRequest
     {
@@ -131,7 +144,8 @@ public struct ServiceClient: Sendable {
         let told = try? JSONDecoder().decode(JSONValue.self, from: body)
         let message =
             told?["error"]?["message"]?.stringValue ?? told?["detail"]?.stringValue ?? told?["status"]?["error"]?.stringValue
-            ?? told?["error"]?.stringValue ?? told?["reason"]?.stringValue ?? String(String(buffer: body).prefix(300))
+            ?? told?["error"]?.stringValue ?? told?["reason"]?.stringValue ?? told?["message"]?.stringValue
+            ?? String(String(buffer: body).prefix(300))
         return UpstreamError(
             service: name, status: Int(response.status.code), code: told?["error"]?["code"]?.stringValue ?? told?["code"]?.stringValue,
             message: message, retryAfter: response.headers.first(name: "Retry-After").flatMap { Int($0) }.map { .seconds($0) })

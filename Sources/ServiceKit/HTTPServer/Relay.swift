@@ -4,6 +4,7 @@ import Hummingbird
 import Metrics
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// Passes a request on to an upstream and its answer back, byte for byte and as it comes.
 public struct Relay: Sendable {
@@ -15,19 +16,34 @@ public struct Relay: Sendable {
     }
 
     fileprivate final class Place: Sendable {
-        private let inProgress: Meter
+        private let load: Load
 
-        init(_ inProgress: Meter) {
-            self.inProgress = inProgress
-            inProgress.increment(by: 1)
+        init(_ load: Load) {
+            self.load = load
+            load.change(by: 1)
         }
 
-        deinit { inProgress.decrement(by: 1) }
+        deinit { load.change(by: -1) }
+    }
+
+    /// How many answers are in progress: counted here, and told as a metric.
+    fileprivate final class Load: Sendable {
+        private let meter: Meter
+        private let counted = Mutex(0)
+
+        init(service: String) { meter = Meter(label: "relay_requests_in_progress", dimensions: [("service", service)]) }
+
+        var count: Int { counted.withLock { $0 } }
+
+        func change(by step: Int) {
+            counted.withLock { $0 += step }
+            meter.increment(by: Double(step))
+        }
     }
 
     private let name: String
     private let http: HTTPClient
-    private let inProgress: Meter
+    private let load: Load
 
     /// - Parameters:
     ///   - name: who relays, in metrics and errors.
@@ -35,8 +51,11 @@ public struct Relay: Sendable {
     public init(name: String, http: HTTPClient) {
         self.name = name
         self.http = http
-        inProgress = Meter(label: "relay_requests_in_progress", dimensions: [("service", name)])
+        load = Load(service: name)
     }
+
+    /// Answers in progress.
+    public var requestsInProgress: Int { load.count }
 
     /// Sends the request and answers with what comes. When the client goes away, the upstream connection is closed at once, also while
     /// nothing has come yet.
@@ -51,7 +70,7 @@ public struct Relay: Sendable {
     ///
     /// - Throws: ``UpstreamError`` when no head comes within the limit; 503 when this service itself has no connection left.
     public func begin(_ upstream: HTTPClientRequest, headLimit: Duration) async throws -> Answer {
-        let place = Place(inProgress)
+        let place = Place(load)
         do {
             return Answer(head: try await http.execute(upstream, timeout: .nanoseconds(headLimit.nanoseconds)), place: place)
         } catch let error as CancellationError {

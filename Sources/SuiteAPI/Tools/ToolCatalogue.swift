@@ -276,7 +276,7 @@ public enum ToolCatalogue {
             isIdempotent: false),
         ToolDescriptor(
             name: "get_system_info", title: "System information",
-            summary: "Says what this machine is and how loaded it is: processors, memory, disk, GPU, versions.",
+            summary: "Says what this machine is and how loaded it is: processors, memory, disk, GPU, and how the services are.",
             arguments: [],
             sensitivity: .low, resource: .tool, action: .read,
             limit: .init(calls: 30, seconds: 60, burst: 5, concurrent: 20), leastRole: .admin, isOpenWorld: false,
@@ -288,7 +288,7 @@ public enum ToolCatalogue {
     /// Tools that later builds bring: nothing offers them, and calling one is answered as calling none.
     private static let later: Set<String> = [
         "web_screenshot", "web_scrape", "web_analyze_ui", "web_automate",
-        "notion_create_page", "notion_search", "web_to_notion", "switch_model", "get_system_info",
+        "web_to_notion",
     ]
 
     /// The tools that this build can run.

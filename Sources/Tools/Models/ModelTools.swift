@@ -7,7 +7,10 @@ import SuiteAPI
 /// The tools that ask the suite's own services.
 public enum ModelTools {
     public static func all(settings: Settings, clients: SuiteClients) -> [any Tool] {
-        [RAGSearch(clients: clients), AIChat(settings: settings, clients: clients), CurrentModel(clients: clients)]
+        [
+            RAGSearch(clients: clients), AIChat(settings: settings, clients: clients), SwitchModel(clients: clients),
+            CurrentModel(clients: clients),
+        ]
     }
 }
 
@@ -30,12 +33,12 @@ struct RAGSearch: Tool {
 }
 
 extension Tool {
-    /// What a service says of a call's own arguments (404, 422) is the call's fault, not the service's.
+    /// What a service says of a call's own arguments (404, 409, 422) is the call's fault, not the service's.
     static func told<Value>(_ ask: () async throws -> Value) async throws -> Value {
         do {
             return try await ask()
         } catch let error as UpstreamError {
-            guard let status = error.status, [400, 404, 413, 422].contains(status) else { throw error }
+            guard let status = error.status, [400, 404, 409, 413, 422].contains(status) else { throw error }
             throw ServiceError(.init(code: status), code: error.code ?? "refused", error.message)
         }
     }
