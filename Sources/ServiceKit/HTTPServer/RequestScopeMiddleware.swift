@@ -23,6 +23,7 @@ extension HTTPField.Name {
     public static let xAPIKey = Self.known("X-API-Key")
     public static let apiKey = Self.known("api-key")
     public static let xUserID = Self.known("X-User-ID")
+    static let secondHost = Self.known("Host")
 
     /// A name written here in the source; one that breaks RFC 9110 is a programming error.
     private static func known(_ name: String) -> Self {
