@@ -367,6 +367,7 @@ def test_progress_is_told_and_a_call_that_is_taken_back_is_recorded_as_cancelled
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("level,is_told", [("info", True), ("error", False)])
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 def test_a_client_is_told_what_it_asked_to_be_told(whole, way, mode, level, is_told):
     _, key = caller(whole, "logging", way, mode)
     messages = []

@@ -140,8 +140,8 @@ def insert(database, record):
     """A record is slipped in, and those after it move on."""
     for (number,) in database.execute("SELECT log_id FROM security_audit_logs WHERE log_id >= ? ORDER BY log_id DESC", (record,)).fetchall():
         database.execute("UPDATE security_audit_logs SET log_id = log_id + 1 WHERE log_id = ?", (number,))
-    names = ", ".join(COLUMNS[1:] + ["hash"])
-    database.execute(f"INSERT INTO security_audit_logs (log_id, {names}) SELECT ?, {names} FROM security_audit_logs WHERE log_id = ?", (record, record + 1))
+    names = ", ".join(COLUMNS[2:] + ["hash"])
+    database.execute(f"INSERT INTO security_audit_logs (log_id, user_id, {names}) SELECT ?, 'forged', {names} FROM security_audit_logs WHERE log_id = ?", (record, record + 1))
 
 
 def prune(database, record):
