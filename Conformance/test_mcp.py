@@ -1,9 +1,12 @@
 """The tool server as the official MCP SDK for Python meets it: three ways to connect, over HTTP and over standard input and output."""
 
 import contextlib
+import http.server
 import json
 import pathlib
+import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -16,6 +19,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+import tool_calls
 from stack import MARU, ROOT
 from toolserver import ToolServer
 
@@ -50,10 +54,10 @@ async def connected(server, way, mode, key=None, **options):
             yield client
 
 
-def on(server, way, mode, work, **options):
+def on(server, way, mode, work, seconds=60, **options):
     async def run():
         async with connected(server, way, mode, **options) as client:
-            with anyio.fail_after(60):
+            with anyio.fail_after(seconds):
                 return await work(client)
 
     return anyio.run(run)
@@ -207,3 +211,176 @@ def test_standard_output_of_the_command_carries_messages_alone(server):
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert {answer["id"] for answer in answers} == {1, 2, None}
     assert all(answer["jsonrpc"] == "2.0" for answer in answers)
+
+
+# -- Every tool, and what may happen on the way of a call ----------------------------------------------------------------------------------
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"<!doctype html><title>A page</title><h1>A page</h1><p>It says little.</p>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A page for the tools that open one."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{site.server_port}"
+        site.shutdown()
+
+
+@pytest.fixture(scope="module")
+def whole(page):
+    """A server whose git folder can be committed to, and whose web tools may open the page."""
+    running = ToolServer(WEB_ALLOWED_HOSTS=page)
+    (running.workspace / "README.md").write_text("# A workspace\n")
+    git = ["git", "-C", str(running.workspace)]
+    for command in (["init", "-q", "-b", "main"], ["config", "user.name", "t"], ["config", "user.email", "t@localhost"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    try:
+        running.keys = {}
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def caller(server, *parts):
+    """A caller of a test's own, whose limits nobody else uses; with its key."""
+    name = "-".join(parts)
+    if name not in server.keys:
+        server.keys[name] = server.key(name, role="admin")
+    return name, server.keys[name]
+
+
+async def called(server, client, user, name, arguments):
+    """Calls a tool, and has another administrator approve it where that is needed: by waiting if the client can, else by calling again."""
+
+    async def approve_mine():
+        while True:
+            for waiting in await anyio.to_thread.run_sync(pending, server, server.admin_key):
+                if waiting["user_id"] == user:
+                    await anyio.to_thread.run_sync(approve, server, waiting["request_id"], server.admin_key)
+            await anyio.sleep(0.05)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(approve_mine)
+        answer = await client.call_tool(name, arguments)
+        facts = answer.structured_content or {}
+        if answer.is_error and facts.get("approval_required"):
+            answer = await client.call_tool(name, arguments, meta={"maru/approval": await approved(server, facts["request_id"])})
+        group.cancel_scope.cancel()
+    return answer
+
+
+async def approved(server, request):
+    """Waits until a request does not wait any more."""
+    while request in [waiting["request_id"] for waiting in await anyio.to_thread.run_sync(pending, server, server.admin_key)]:
+        await anyio.sleep(0.05)
+    return request
+
+
+def test_every_tool_has_a_call_to_be_tried_with(whole):
+    with whole.client(whole.admin_key) as admin:
+        offered = {tool["name"] for tool in admin.get("/tools").json()["tools"]}
+    assert offered and offered <= set(tool_calls.CALLS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_tool_is_called(whole, page, way, mode):
+    user, key = caller(whole, "every", way, mode)
+
+    async def work(client):
+        tools = [tool.name for tool in (await client.list_tools()).tools]
+        assert len(tools) >= 13
+        wrong = {}
+        for name in tools:
+            arguments = tool_calls.arguments(name, caller=user, page=f"http://{page}/")
+            answer = await called(whole, client, user, name, arguments)
+            expected = tool_calls.CALLS[name][1]
+            # A failure is told in words, with a code, as a result that a model can read.
+            is_clear = answer.is_error and answer.content and answer.content[0].text.strip() and (answer.meta or {}).get("code") and answer.meta["status"] >= 400
+            good = {"done": not answer.is_error, "down": is_clear and answer.meta["status"] in (502, 503, 504), "told": is_clear or not answer.is_error}
+            if not good[expected] or (not answer.is_error and not (answer.content and answer.structured_content is not None)):
+                wrong[name] = answer
+        assert not wrong, wrong
+
+    on(whole, way, mode, work, key=key, seconds=180)
+    assert (whole.workspace / "written.txt").read_text() == f"by {user}\n"
+    assert (whole.workspace / "made" / "by" / user).is_dir()
+    last = subprocess.run(["git", "-C", str(whole.workspace), "log", "-1", "--format=%s"], check=True, capture_output=True, text=True)
+    assert last.stdout.strip() == f"by {user}"
+
+
+@contextlib.contextmanager
+def silent(port):
+    """Something that listens where a service should be, and never says a word."""
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
+def outcomes(server, user):
+    return [(row["tool_name"], row["status"]) for row in server.audit() if row["user_id"] == user and row["action"] == "execute"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
+def test_progress_is_told_and_a_call_that_is_taken_back_is_recorded_as_cancelled(whole, way, mode):
+    user, key = caller(whole, "leaving", way, mode)
+    heard = []
+
+    async def work(client):
+        begun = anyio.Event()
+
+        async def listen(progress, total, message):
+            heard.append((progress, total, message))
+            begun.set()
+
+        async with anyio.create_task_group() as group:
+
+            async def call():
+                await client.call_tool("rag_search", {"query": "anything"}, progress_callback=listen)
+
+            group.start_soon(call)
+            await begun.wait()
+            group.cancel_scope.cancel()
+        # The connection is as good as before.
+        while not await anyio.to_thread.run_sync(outcomes, whole, user):
+            await anyio.sleep(0.1)
+        assert not (await client.call_tool("list_files", {})).is_error
+
+    with silent(whole.ports["rag"]):
+        on(whole, way, mode, work, key=key)
+    assert heard[0][0] == pytest.approx(0.1) and heard[0][1] == 1 and heard[0][2]
+    assert outcomes(whole, user) == [("rag_search", "cancelled"), ("list_files", "success")]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("level,is_told", [("info", True), ("error", False)])
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+def test_a_client_is_told_what_it_asked_to_be_told(whole, way, mode, level, is_told):
+    _, key = caller(whole, "logging", way, mode)
+    messages = []
+
+    async def hear(message):
+        messages.append(message)
+
+    async def work(client):
+        if mode == "legacy":
+            await client.set_logging_level(level)
+        assert (await client.call_tool("read_file", {"path": "no such file"})).is_error
+
+    on(whole, way, mode, work, key=key, logging_callback=hear, **({} if mode == "legacy" else {"log_level": level}))
+    assert [message.data["event"] for message in messages] == (["tool_failed"] if is_told else [])
+    if is_told:
+        assert messages[0].level == "warning" and messages[0].data["tool"] == "read_file" and messages[0].data["code"] == "not_found"

@@ -207,7 +207,8 @@ def people(tools):
     return {name: tools.key(name, role="developer") for name in ("anna", "ben")}
 
 
-def test_an_approval_is_for_the_one_who_asked(tools, people):
+def test_an_approval_is_for_the_one_who_asked(tools, people, figure):
+    figure("S4")
     code = f"print('{uuid.uuid4()}')"
     request = pending(tools, code, key=people["anna"])
     decide(tools, request)
@@ -216,7 +217,8 @@ def test_an_approval_is_for_the_one_who_asked(tools, people):
     assert tools.call("write_file", written(code), key=people["anna"], approval=request).status_code == 200
 
 
-def test_an_approval_is_for_the_very_file(tools, people):
+def test_an_approval_is_for_the_very_file(tools, people, figure):
+    figure("S4")
     text = f"{uuid.uuid4()}"
     request = pending(tools, text, key=people["anna"])
     decide(tools, request)
@@ -225,7 +227,8 @@ def test_an_approval_is_for_the_very_file(tools, people):
 
 
 @pytest.mark.parametrize("change", ["{} ", " {}", "{}\n", "{}#", "{}\u200b", "{}; import os"])
-def test_arguments_that_changed_by_a_character_are_another_call(tools, change):
+def test_arguments_that_changed_by_a_character_are_another_call(tools, change, figure):
+    figure("S4")
     key = tools.key(f"changing-{uuid.uuid4().hex[:8]}", role="developer")
     code = f"print('{uuid.uuid4()}')"
     request = pending(tools, code, key=key)
@@ -234,7 +237,8 @@ def test_arguments_that_changed_by_a_character_are_another_call(tools, change):
     assert answer.status_code == 403 and "result" not in answer.json(), answer.text
 
 
-def test_a_rejected_request_runs_nothing(tools):
+def test_a_rejected_request_runs_nothing(tools, figure):
+    figure("S4")
     key = tools.key("dora", role="developer")
     code = f"print('{uuid.uuid4()}')"
     request = pending(tools, code, key=key)
@@ -243,7 +247,8 @@ def test_a_rejected_request_runs_nothing(tools):
     assert decide(tools, request).status_code in (404, 409), "a decision stands"
 
 
-def test_who_asked_does_not_decide_by_any_route(tools):
+def test_who_asked_does_not_decide_by_any_route(tools, figure):
+    figure("S4")
     key = tools.key("emil", role="developer")
     request = pending(tools, f"print('{uuid.uuid4()}')", key=key)
     with tools.client(key) as own, tools.client(key, base="administration") as administration:
@@ -253,14 +258,16 @@ def test_who_asked_does_not_decide_by_any_route(tools):
         assert own.get(f"/api/approvals/{request}/status").json()["status"] == "pending"
 
 
-def test_a_stranger_is_not_told_of_requests(tools, people):
+def test_a_stranger_is_not_told_of_requests(tools, people, figure):
+    figure("S4")
     request = pending(tools, f"print('{uuid.uuid4()}')", user="dev_user")
     with tools.client(user="guest_user") as guest:
         assert guest.get(f"/api/approvals/{request}/status").status_code in (403, 404)
         refused(guest.get("/api/approvals/pending"), 403)
 
 
-def test_an_approver_who_lost_the_role_decides_nothing(tools):
+def test_an_approver_who_lost_the_role_decides_nothing(tools, figure):
+    figure("S4")
     key = tools.key("fritz", role="admin")
     request = pending(tools, f"print('{uuid.uuid4()}')", key=tools.key("greta", role="developer"))
     tools.run("user", "set-role", "fritz", "guest")
@@ -268,14 +275,16 @@ def test_an_approver_who_lost_the_role_decides_nothing(tools):
         refused(client.post(f"/api/approvals/{request}/approve", json={"reason": "still me"}), 403)
 
 
-def test_short_and_wild_ids_find_no_request(tools):
+def test_short_and_wild_ids_find_no_request(tools, figure):
+    figure("S4")
     with tools.client(tools.admin_key) as admin:
         for wild in ["%", "____", "a", "%25", "*", "' OR 1=1 --", "../pending"]:
             answer = admin.post(f"/api/approvals/{wild.replace('/', '%2F').replace(' ', '%20')}/approve", json={"reason": "x"})
             assert answer.status_code in (400, 404, 405, 422), (wild, answer.text)
 
 
-def test_an_approval_that_nobody_used_in_time_is_void():
+def test_an_approval_that_nobody_used_in_time_is_void(figure):
+    figure("S4")
     server = ToolServer(APPROVAL_TIMEOUT=1)
     try:
         server.start()
@@ -294,7 +303,8 @@ def test_an_approval_that_nobody_used_in_time_is_void():
         server.stop()
 
 
-def test_more_requests_than_may_wait_are_refused_at_once():
+def test_more_requests_than_may_wait_are_refused_at_once(figure):
+    figure("S4")
     server = ToolServer(APPROVAL_MAX_PENDING=3)
     try:
         server.start()

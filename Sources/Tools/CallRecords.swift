@@ -48,8 +48,8 @@ struct CallRecords: Sendable {
 
     private func record(_ action: String, _ status: String, error: String?, data: String?, milliseconds: Int?) -> AuditRecord {
         AuditRecord(
-            userID: call.caller.id, toolName: call.tool, action: action, status: status, errorMessage: error, requestData: data,
-            executionMilliseconds: milliseconds, address: call.origin.address, sessionID: call.origin.sessionID,
+            userID: call.caller.id, toolName: call.tool, action: action, status: status, errorMessage: error.map(SecretText.masked),
+            requestData: data, executionMilliseconds: milliseconds, address: call.origin.address, sessionID: call.origin.sessionID,
             requestID: call.origin.requestID)
     }
 

@@ -82,7 +82,8 @@ public struct ToolCalls: Sendable {
     /// Runs a call, or says that it has to be approved.
     ///
     /// - Throws: ``ServiceKit/ServiceError``: 404 for an unknown tool, 403 without the permission or with an approval that does not fit, 422
-    ///   for arguments, 429 past a limit, 503 when the audit log cannot be written, and whatever the tool itself throws.
+    ///   for arguments, 429 past a limit, 503 when the audit log cannot be written, 502 or 503 when a service that the tool asks fails, and
+    ///   whatever the tool itself throws.
     public func call(_ call: ToolCall) async throws -> ToolAnswer {
         guard let descriptor = ToolCatalogue[call.tool], let tool = tools[call.tool] else {
             throw Self.unknown(call.tool)
@@ -104,6 +105,9 @@ public struct ToolCalls: Sendable {
         } catch let error as ServiceError where error.status == .tooManyRequests {
             try await records.refuse(Refusal(status: "rate_limited", error: error))
             throw error
+        } catch let error as UpstreamError {
+            // Told alike by every protocol: that what the tool depends on is not there is no fault of the protocol's.
+            throw error.asServiceError
         }
     }
 

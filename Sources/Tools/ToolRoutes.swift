@@ -121,8 +121,6 @@ struct ToolRoutes: Sendable {
             case .done(let result): return (.ok, ["success": true, "result": result.structured], [:])
             case .approvalNeeded(let request): return (.forbidden, request.refusal(of: call.caller), [:])
             }
-        } catch let error as UpstreamError {
-            return failure(error.asServiceError, call)
         } catch let error as ServiceError {
             return failure(error, call)
         }

@@ -222,6 +222,28 @@ struct ServiceServerTests {
         }
     }
 
+    @Test("A request with two hosts is refused, whichever of them is this one's")
+    func twoHosts() async throws {
+        try await run { client in
+            var request = HTTPClientRequest(url: "http://127.0.0.1:\(try #require(client.port))/livez")
+            request.headers.add(name: "Host", value: "localhost")
+            request.headers.add(name: "Host", value: "evil.example")
+            let response = try await HTTPClient.suite.execute(request, timeout: .seconds(10))
+            #expect(response.status.code == 400)
+            _ = try await response.body.collect(upTo: 1 << 16)
+        }
+    }
+
+    @Test("An answer to HEAD has no body, which would be read as the next answer")
+    func head() async throws {
+        try await run { client in
+            for path in ["/livez", "/nowhere"] {
+                let response = try await client.execute(uri: path, method: .head)
+                #expect(response.status.code >= 400 && response.body.readableBytes == 0)
+            }
+        }
+    }
+
     @Test("A page that may call is told of errors too; another learns nothing", arguments: ["/livez", "/broken", "/nowhere"])
     func originHeaders(path: String) async throws {
         try await run(.detail, ["ALLOWED_ORIGINS": "http://page.example"]) { client in

@@ -2,9 +2,12 @@ import Foundation
 
 /// The client's side of SMTP for one mail (RFC 5321, RFC 3207, RFC 4954). Pure: it is given the server's lines and says what to do.
 struct SMTPDialogue: Sendable {
-    struct Login: Sendable {
+    struct Login: Sendable, CustomStringConvertible {
         let user: String
         let password: String
+
+        /// Services are logged with all that they hold, as they start; a password is not.
+        var description: String { "\(user) with a password" }
     }
 
     enum Action: Sendable, Equatable {

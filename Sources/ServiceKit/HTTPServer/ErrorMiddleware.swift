@@ -19,7 +19,9 @@ struct ErrorMiddleware: RouterMiddleware {
             if answer.status.code >= 500 {
                 context.logger.error("\(answer.message)", metadata: ["code": "\(answer.code)", "cause": "\(error)"])
             }
-            return shape.response(for: answer, requestID: RequestScope.current?.requestID ?? "")
+            let response = shape.response(for: answer, requestID: RequestScope.current?.requestID ?? "")
+            // No route takes HEAD, so its answer is always an error. A body would be read as the next answer (RFC 9110, section 9.3.2).
+            return request.method == .head ? response.createHeadResponse() : response
         }
     }
 

@@ -19,6 +19,10 @@ struct OriginGuard: RouterMiddleware {
     }
 
     func handle(_ request: Request, context: CallContext, next: (Request, CallContext) async throws -> Response) async throws -> Response {
+        // The first Host is the authority; what is left is a second one, which somebody on the way may have gone by (RFC 9112, section 3.2).
+        guard !request.headers.contains(.secondHost) else {
+            throw ServiceError.badRequest("A request names its host once.", code: "host_not_unique")
+        }
         let authority = (request.head.authority ?? "").lowercased()
         guard hosts.contains(Self.withoutPort(authority)) else {
             throw ServiceError(

@@ -24,6 +24,7 @@ extension HTTPField.Name {
     static let xForwardedProto = Self.known("X-Forwarded-Proto")
     public static let apiKey = Self.known("api-key")
     public static let xUserID = Self.known("X-User-ID")
+    static let secondHost = Self.known("Host")
 
     /// A name written here in the source; one that breaks RFC 9110 is a programming error.
     private static func known(_ name: String) -> Self {
