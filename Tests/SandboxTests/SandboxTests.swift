@@ -102,7 +102,9 @@ struct SandboxTests {
         try await withSandbox { sandbox, limits, folder in
             var patient = limits
             patient.wallSeconds = 120
-            let run = Task { [patient] in try await sandbox.run(SandboxRun(["sh", "-c", "setsid sleep 4711 & sleep 4711"], limits: patient)) }
+            let run = Task { [patient] in
+                try await sandbox.run(SandboxRun(["sh", "-c", "setsid sleep 4711 & sleep 4711"], limits: patient))
+            }
             try await eventually { try await Self.sleepers() > 0 }
             run.cancel()
             await #expect(throws: CancellationError.self) { try await run.value }
