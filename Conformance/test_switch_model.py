@@ -1,5 +1,7 @@
 """The model is exchanged while the stack runs: an administrator asks, another approves, the gateway's answers come from the new one."""
 
+import json
+
 import httpx
 import pytest
 
@@ -13,7 +15,7 @@ OTHER = "qwen2.5-coder-0.5b"
 def server():
     running = ToolServer(**SMALL)
     try:
-        running.run("up", "--only", "inference-chat,api-gateway,mcp-server", timeout=900)
+        running.run("up", "--only", "inference-chat,embedding,qdrant,api-gateway,rag,mcp-server", timeout=900)
         yield running
     finally:
         running.stop()
@@ -54,6 +56,28 @@ def test_weakness_21_an_approved_switch_changes_who_answers_until_the_service_st
     assert str(server.data) not in str(told)
     server.run("restart", "inference-chat")
     assert answering(server) == "smollm2-135m"
+
+
+def test_a_switch_tells_how_far_it_is_and_has_answers_of_the_model_before_forgotten(server, tmp_path):
+    (tmp_path / "bread.md").write_text("# Bread\n\nOur bread is baked at four in the morning.\n")
+    server.run("index", tmp_path)
+    server.run("ask", "--no-stream", "When is our bread baked?")
+    assert server.get("rag", "/cache/stats")[1]["total_entries"] == 1
+    key = server.key("watcher", role="admin")
+    call = {"model_type": "chat", "model": OTHER}
+    request = server.call("switch_model", call, key=key).json()["request_id"]
+    with server.client(server.admin_key) as admin:
+        assert OTHER in admin.get(f"/api/v1/approvals/{request}").json()["preview"]
+        assert admin.post(f"/api/approvals/{request}/approve", json={"reason": "test"}).status_code == 200
+    headers = {"Accept": "text/event-stream", "X-Approval-ID": request}
+    with server.client(key, timeout=300) as client, client.stream("POST", "/tools/switch_model/call", json=call, headers=headers) as answer:
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
+    told = [event["progress"] for event in events if "progress" in event]
+    assert told and OTHER in told[0]["message"] and [step["share"] for step in told] == sorted(step["share"] for step in told)
+    assert events[-1]["answer"]["body"]["result"]["current_model"] == OTHER, events
+    assert "forgotten" in events[-1]["answer"]["body"]["result"]["message"]
+    assert server.get("rag", "/cache/stats")[1]["total_entries"] == 0
+    server.run("restart", "inference-chat")
 
 
 def test_what_is_running_cannot_be_switched_by_who_is_no_administrator(server):

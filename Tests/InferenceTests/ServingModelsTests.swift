@@ -129,6 +129,27 @@ struct ServingModelsTests {
         }
     }
 
+    @Test("A switch that takes longer than a request may is answered with 504, and goes on")
+    func slow() async throws {
+        try await withScratchFolder { folder in
+            let patience = ModelSwitch.Patience(answers: .seconds(3))
+            try await RunningModel.with(.inferenceChat, ["REQUEST_TIMEOUT": "1"], in: folder, patience: patience) { running in
+                _ = try await running.ready()
+                let long: JSONValue = [
+                    "messages": [["role": "user", "content": "Count."]], "max_tokens": 4_000, "stream": true, "logit_bias": ["2": -100],
+                ]
+                let stream = try await running.http.stream(.POST, Self.chat, body: long)
+                let answer = Task { for try await _ in stream.body {} }
+                let error = try await refusal(running, ModelSwitchRequest(model: Self.second))
+                #expect(error.status == 504 && error.code == "timeout")
+                #expect(await running.service.models.next == Self.second)
+                let served = try await eventually { await running.http.health().flatMap { $0["ok"] == true ? $0["model"] : nil } }
+                #expect(served.stringValue == Self.second)
+                await #expect(throws: (any Error).self) { try await answer.value }
+            }
+        }
+    }
+
     @Test("A model that does not load is told of, and the one before is served again")
     func failing() async throws {
         try await withScratchFolder { folder in

@@ -33,7 +33,10 @@ public actor StdioServer {
 
     /// Serves until the input ends. What is then still running has a second to be done.
     public func run() async throws {
-        let room = DispatchSemaphore(value: Self.readAhead)
+        // A semaphore that is given up below the value it was made with traps (dispatch_semaphore_create(3)): lines that nobody takes any
+        // more, because this was cancelled, would bring that about.
+        let room = DispatchSemaphore(value: 0)
+        for _ in 0..<Self.readAhead { room.signal() }
         let lines = LineReader.lines(of: input, limit: Self.maxLine, room: room)
         await withDiscardingTaskGroup { group in
             for await line in lines {
