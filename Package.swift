@@ -120,7 +120,7 @@ let package = Package(
                 "Suite", "CVersion", logging, metrics, lifecycle, hummingbird, httpTypes, nioCore, asyncHTTPClient, subprocess,
                 systemPackage,
                 product("CoreMetrics", "swift-metrics"), product("AsyncAlgorithms", "swift-async-algorithms"),
-                nioPosix, nioHTTP1, subprocess, product("NIOFoundationCompat", "swift-nio"),
+                nioPosix, nioHTTP1, product("NIOFoundationCompat", "swift-nio"),
                 product("UnixSignals", "swift-service-lifecycle"),
             ]),
         // 1

@@ -132,6 +132,24 @@ def test_weakness_13_settings_are_not_changed_by_a_route_that_says_they_were(adm
     assert admin.get("/security/settings").json()["settings"]["resource_limits"]["network_access"] is False
 
 
+def test_what_the_tool_server_does_is_told_in_figures(guarded, admin):
+    key = guarded.key("fred", role="guest")
+    told = lambda name, **labels: guarded.metric_as(guarded.admin_key, name, **labels)
+    assert guarded.call("git_commit", {"message": "x"}, key=key).status_code == 403
+    assert guarded.call("list_files", {"x": 1}, key=key).status_code == 422
+    assert told("mcp_tool_refusals_total", tool="git_commit", reason="denied") >= 1
+    assert told("mcp_tool_refusals_total", tool="list_files", reason="invalid") >= 1
+    before = told("audit_records_total")
+    assert guarded.call("list_files", {}, key=key).status_code == 200
+    assert told("audit_records_total") == before + 2 and told("audit_commit_duration_seconds_count") >= 2
+    assert told("http_request_size_bytes_sum", handler="/tools/{tool_name}/call") > 0
+    assert told("http_response_size_bytes_count") > 0 and told("http_request_duration_highr_seconds_count") > 0
+    request = guarded.call("write_file", {"path": "told.txt", "content": "x"}, key=guarded.key("gina", role="developer")).json()["request_id"]
+    assert admin.post(f"/api/approvals/{request}/approve", json={"reason": "told"}).status_code == 200
+    # Somebody's answer takes minutes; so do the buckets.
+    assert told("approval_response_time_seconds_bucket", le="600") >= 1
+
+
 # MARK: Keys
 
 

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import threading
@@ -95,6 +96,8 @@ def test_every_way_of_connecting_lists_reads_calls_and_completes(server, way, mo
         tools = (await client.list_tools()).tools
         assert len(tools) == 12  # of a developer's 15, those that this build has
         assert all(tool.input_schema["type"] == "object" and tool.title and tool.annotations for tool in tools)
+        # The SDK holds every result below against its schema.
+        assert all(tool.output_schema["type"] == "object" and tool.output_schema["properties"] for tool in tools)
         assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in tools]
 
         answer = await client.call_tool("read_file", {"path": "README.md"})
@@ -384,3 +387,41 @@ def test_a_client_is_told_what_it_asked_to_be_told(whole, way, mode, level, is_t
     assert [message.data["event"] for message in messages] == (["tool_failed"] if is_told else [])
     if is_told:
         assert messages[0].level == "warning" and messages[0].data["tool"] == "read_file" and messages[0].data["code"] == "not_found"
+
+
+# MARK: Authorization
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """A tool server that trusts keys alone."""
+    running = ToolServer(SECURITY_MODE="production")
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def test_401_leads_to_the_metadata_of_the_resource_and_that_promises_no_more_than_there_is(guarded):
+    url = guarded.url("mcp-server")
+    # A token of somebody else's, however well it is formed, is none of ours (RFC 8707); one in the address is none at all.
+    foreign = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwOi8vZWxzZXdoZXJlIn0."
+    for headers, path in [({}, "/mcp"), ({"Authorization": f"Bearer {foreign}"}, "/mcp"), ({}, f"/mcp?access_token={guarded.admin_key}")]:
+        refused = httpx2.post(url + path, json={}, headers=headers)
+        assert refused.status_code == 401, refused.text
+        challenge = refused.headers["WWW-Authenticate"]
+        assert challenge.startswith("Bearer ") and ("invalid_token" in challenge) == bool(headers)
+    place = re.search(r'resource_metadata="([^"]+)"', challenge).group(1)
+    assert place == url + "/.well-known/oauth-protected-resource/mcp"
+    metadata = httpx2.get(place).json()
+    assert metadata["resource"] == url + "/mcp" and metadata["bearer_methods_supported"] == ["header"]
+    assert "authorization_servers" not in metadata
+    assert httpx2.get(url + "/.well-known/oauth-protected-resource").json()["resource"] == url
+
+
+def test_the_keys_of_the_stack_are_the_tokens(guarded):
+    async def work(client):
+        assert len((await client.list_tools()).tools) == 7
+        assert (await client.call_tool("list_files", {})).structured_content["count"] == 0
+
+    on(guarded, "http", "auto", work, key=guarded.key("gus", role="guest"))

@@ -100,15 +100,19 @@ public struct ToolCalls: Sendable {
             }
             return .done(try await run(tool, descriptor, arguments, context, records))
         } catch let refusal as Refusal {
-            try await records.refuse(refusal)
-            throw refusal.error
+            try await refuse(refusal, descriptor, records)
         } catch let error as ServiceError where error.status == .tooManyRequests {
-            try await records.refuse(Refusal(status: "rate_limited", error: error))
-            throw error
+            try await refuse(Refusal(status: "rate_limited", error: error), descriptor, records)
         } catch let error as UpstreamError {
             // Told alike by every protocol: that what the tool depends on is not there is no fault of the protocol's.
             throw error.asServiceError
         }
+    }
+
+    private func refuse(_ refusal: Refusal, _ descriptor: ToolDescriptor, _ records: CallRecords) async throws -> Never {
+        Counter(label: "mcp_tool_refusals_total", dimensions: [("tool", descriptor.name), ("reason", refusal.status)]).increment()
+        try await records.refuse(refusal)
+        throw refusal.error
     }
 
     /// Whether this build has the tool.

@@ -17,7 +17,7 @@ import Vectors
 enum Composition {
     /// Runs one service until it is told to stop.
     static func serve(_ id: ServiceID, settings: Settings) async throws {
-        let registry = PrometheusRegistry()
+        let registry = PrometheusRegistry(bounds: ApprovalMetrics.bounds)
         MetricsSystem.bootstrap(registry)
         let logger = Logger.service(id.rawValue, settings: settings)
         try settings.dataFolders.create()

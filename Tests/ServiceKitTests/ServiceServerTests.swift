@@ -267,4 +267,16 @@ struct ServiceServerTests {
         #expect(text.contains(#"t_seconds_bucket{a="x\"y",le="0.001"} 1"#))
         #expect(text.contains(#"t_seconds_bucket{a="x\"y",le="+Inf"} 1"#))
     }
+
+    @Test("What takes minutes has buckets of minutes; bytes are summed, not put into buckets of seconds")
+    func ownBuckets() {
+        let registry = PrometheusRegistry(bounds: ["wait_seconds": [60, 600]])
+        registry.makeTimer(label: "wait_seconds", dimensions: []).recordNanoseconds(90_000_000_000)
+        for size in [100, 20] as [Int64] {
+            registry.makeRecorder(label: "body_bytes", dimensions: [("h", "/")], aggregate: true).record(size)
+        }
+        let text = registry.text()
+        #expect(text.contains("wait_seconds_bucket{le=\"60\"} 0\nwait_seconds_bucket{le=\"600\"} 1\nwait_seconds_bucket{le=\"+Inf\"} 1\n"))
+        #expect(text.contains("# TYPE body_bytes summary\nbody_bytes_sum{h=\"/\"} 120\nbody_bytes_count{h=\"/\"} 2\n"))
+    }
 }

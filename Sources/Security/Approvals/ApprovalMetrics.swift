@@ -2,7 +2,10 @@ import Foundation
 import Metrics
 
 /// Counts approvals where they change, whoever changes them and whether anybody polls.
-struct ApprovalMetrics: Sendable {
+public struct ApprovalMetrics: Sendable {
+    /// Upper bounds for what people take to answer: seconds to an hour.
+    public static let bounds: [String: [Double]] = ["approval_response_time_seconds": [1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600]]
+
     func count(_ request: ApprovalRequest, from: ApprovalStatus?) {
         // What becomes of a grant is another count: it would make the share of approved requests look smaller than it is.
         guard from != .approved else {

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Logging
+import Metrics
 import ServiceKit
 import Suite
 
@@ -26,6 +27,8 @@ public actor AuditLog {
     private var head: AuditHead?
     private var sealedID: Int64 = 0
     private let logger = Logger(label: "audit")
+    private let written = Counter(label: "audit_records_total", dimensions: [])
+    private let commits = Timer(label: "audit_commit_duration_seconds", dimensions: [])
 
     public init(_ database: SecurityDatabase, settings: Settings) throws {
         self.database = database
@@ -58,7 +61,10 @@ public actor AuditLog {
             do {
                 let records = taken.flatMap(\.records)
                 let known = head
+                let begun = ContinuousClock.now
                 head = try await database.pool.write { [anchor] db in try Self.write(records, db, anchor, known) }
+                commits.recordNanoseconds(begun.duration(to: .now).nanoseconds)
+                written.increment(by: records.count)
                 for entry in taken { entry.continuation.resume() }
                 sealSoon()
             } catch {

@@ -15,9 +15,11 @@ struct TelemetryMiddleware: RouterMiddleware {
         let response = try await next(request, context)
         // The template, never the path itself: labels must stay few.
         let handler = context.endpointPath ?? "unknown"
+        // What a stream comes to is known to nobody before its end; it counts by its requests alone.
+        let sizes = (request.headers[.contentLength].flatMap { Int($0) } ?? 0, response.body.contentLength)
         let finish: @Sendable () -> Void = { [meters] in
             let elapsed = start.duration(to: .now)
-            meters.record(handler: handler, method: request.method.rawValue, status: response.status.code, elapsed: elapsed)
+            meters.record(handler: handler, method: request.method.rawValue, status: response.status.code, elapsed: elapsed, sizes: sizes)
             context.logger.debug(
                 "request",
                 metadata: [
@@ -49,10 +51,13 @@ private final class Meters: Sendable {
     private struct Pair {
         let counter: Counter
         let timer: Timer
+        let requestSize: Recorder
+        let responseSize: Recorder
     }
+    private let all = Timer(label: "http_request_duration_highr_seconds", dimensions: [])
     private let known = Mutex<[Key: Pair]>([:])
 
-    func record(handler: String, method: String, status: Int, elapsed: Duration) {
+    func record(handler: String, method: String, status: Int, elapsed: Duration, sizes: (request: Int, response: Int?)) {
         // Unknown methods share a label for the same reason as unknown paths.
         let method = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"].contains(method) ? method : "other"
         let key = Key(handler: handler, method: method, status: status / 100)
@@ -62,12 +67,17 @@ private final class Meters: Sendable {
                 counter: Counter(
                     label: "http_requests_total",
                     dimensions: [("handler", handler), ("method", method), ("status", "\(key.status)xx")]),
-                timer: Timer(label: "http_request_duration_seconds", dimensions: [("handler", handler), ("method", method)]))
+                timer: Timer(label: "http_request_duration_seconds", dimensions: [("handler", handler), ("method", method)]),
+                requestSize: Recorder(label: "http_request_size_bytes", dimensions: [("handler", handler)], aggregate: true),
+                responseSize: Recorder(label: "http_response_size_bytes", dimensions: [("handler", handler)], aggregate: true))
             known[key] = pair
             return pair
         }
         pair.counter.increment()
         pair.timer.recordNanoseconds(elapsed.nanoseconds)
+        all.recordNanoseconds(elapsed.nanoseconds)
+        pair.requestSize.record(sizes.request)
+        if let size = sizes.response { pair.responseSize.record(size) }
     }
 }
 

@@ -4,7 +4,8 @@ import Synchronization
 
 /// The backend of swift-metrics that keeps counters, gauges and histograms and writes them as Prometheus text.
 ///
-/// Timers become histograms in seconds. A label set is bounded: past ``seriesLimit`` series of one name, further label values are
+/// Timers become histograms in seconds; recorders that aggregate become histograms too, or summaries (count and sum) where their name ends
+/// in `_bytes`, for which buckets of seconds would say nothing. A label set is bounded: past ``seriesLimit`` series of one name, further label values are
 /// counted under `other`, so that hostile input cannot grow a scrape without end.
 public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// Upper bounds in seconds: fine enough to tell half a millisecond from one, wide enough for a minute of generation.
@@ -15,15 +16,17 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     public static let seriesLimit = 1_000
 
     private let families = Mutex<[String: Family]>([:])
+    private let bounds: [String: [Double]]
 
-    public init() {}
+    /// - Parameter bounds: upper bounds of histograms, by name, for which ``buckets`` are too fine or too short.
+    public init(bounds: [String: [Double]] = [:]) { self.bounds = bounds }
 
     struct Family {
         let kind: Kind
         var series: [String: any Sample] = [:]
     }
 
-    enum Kind: String { case counter, gauge, histogram }
+    enum Kind: String { case counter, gauge, histogram, summary }
 
     // MARK: MetricsFactory
 
@@ -40,13 +43,16 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        if aggregate { return series(label, dimensions, .histogram) { Histogram() } }
-        return series(label, dimensions, .gauge) { Scalar() }
+        guard aggregate else { return series(label, dimensions, .gauge) { Scalar() } }
+        if label.hasSuffix("_bytes") { return series(label, dimensions, .summary) { Summary() } }
+        return series(label, dimensions, .histogram) { histogram(label) }
     }
 
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        series(label, dimensions, .histogram) { Histogram() }
+        series(label, dimensions, .histogram) { histogram(label) }
     }
+
+    private func histogram(_ label: String) -> Histogram { Histogram(bounds[label] ?? Self.buckets) }
 
     // Series live as long as the process: a counter that vanished and came back would read as a reset.
     public func destroyCounter(_ handler: any CounterHandler) {}
@@ -111,16 +117,22 @@ final class Scalar: Sample, CounterHandler, FloatingPointCounterHandler, MeterHa
 /// Observations counted by bucket.
 final class Histogram: Sample, TimerHandler, RecorderHandler, Sendable {
     private struct State {
-        var counts = [UInt64](repeating: 0, count: PrometheusRegistry.buckets.count + 1)
+        var counts: [UInt64]
         var sum = 0.0
     }
-    private let state = Mutex(State())
+    private let bounds: [Double]
+    private let state: Mutex<State>
+
+    init(_ bounds: [Double]) {
+        self.bounds = bounds
+        state = Mutex(State(counts: [UInt64](repeating: 0, count: bounds.count + 1)))
+    }
 
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
     func record(_ value: Int64) { record(Double(value)) }
 
     func record(_ value: Double) {
-        let bucket = PrometheusRegistry.buckets.firstIndex { value <= $0 } ?? PrometheusRegistry.buckets.count
+        let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
         state.withLock {
             $0.counts[bucket] += 1
             $0.sum += value
@@ -130,11 +142,31 @@ final class Histogram: Sample, TimerHandler, RecorderHandler, Sendable {
     func write(name: String, labels: String, to output: inout Exposition) {
         let state = state.withLock { $0 }
         var cumulative: UInt64 = 0
-        for (count, bound) in zip(state.counts, PrometheusRegistry.buckets.map(Exposition.number) + ["+Inf"]) {
+        for (count, bound) in zip(state.counts, bounds.map(Exposition.number) + ["+Inf"]) {
             cumulative += count
             output.sample(name + "_bucket", Exposition.adding("le", bound, to: labels), Double(cumulative))
         }
         output.sample(name + "_sum", labels, state.sum)
         output.sample(name + "_count", labels, Double(cumulative))
+    }
+}
+
+/// How many observations there were, and what they come to together.
+final class Summary: Sample, RecorderHandler, Sendable {
+    private let state = Mutex((count: UInt64(0), sum: 0.0))
+
+    func record(_ value: Int64) { record(Double(value)) }
+
+    func record(_ value: Double) {
+        state.withLock {
+            $0.count += 1
+            $0.sum += value
+        }
+    }
+
+    func write(name: String, labels: String, to output: inout Exposition) {
+        let (count, sum) = state.withLock { $0 }
+        output.sample(name + "_sum", labels, sum)
+        output.sample(name + "_count", labels, Double(count))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Metrics
 import ServiceKit
 
 /// The sessions of legacy clients: each with an id that cannot be guessed, bound to who opened it, ended by the client or by silence.
@@ -16,7 +17,10 @@ public actor MCPSessions {
     private let limit: Int
     private let timeout: TimeInterval
     private let clock: @Sendable () -> Date
-    private var sessions: [String: Session] = [:]
+    private var sessions: [String: Session] = [:] {
+        didSet { open.record(sessions.count) }
+    }
+    private let open = Gauge(label: "mcp_sessions_open", dimensions: [])
 
     /// - Parameters:
     ///   - limit: sessions that may be open at once.
