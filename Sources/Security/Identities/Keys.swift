@@ -89,6 +89,9 @@ extension Directory {
 
     private static func random() -> (key: String, prefix: String) {
         let key = "maru_" + SymmetricKey(size: .bits256).withUnsafeBytes { Array($0).hex }
-        return (key, String(key.prefix(13)))
+        return (key, prefix(of: key))
     }
+
+    /// The part of a key by which it is listed and found.
+    static func prefix(of key: String) -> String { String(key.prefix(13)) }
 }
