@@ -17,7 +17,7 @@ class Figure:
 FIGURES = {
     "S1": Figure("Origin and Host, every port", 240),
     "S2": Figure("paths and git: what lies outside is read, written or run", 300),
-    "S4": Figure("approvals: replayed, swapped, forged, raced, outlived", 500),
+    "S4": Figure("approvals: replayed, swapped, forged, raced, outlived", 300),
     "S5": Figure("audit log: a record changed, removed, moved or cut off unnoticed", 100),
     "S6": Figure("routes that answer without a key, the public ones aside", 100),
     "S7": Figure("role × tool and role × route, against rbac_matrix.json", 200),

@@ -65,28 +65,32 @@ def happens(client, event, request, path):
     return client.post("/tools/write_file/call", json={"path": path, "content": content}, headers={"X-Approval-ID": request})
 
 
-def test_in_every_order_of_three_events_only_what_may_happen_does(tools, figure):
-    wrong = []
-    orders = list(itertools.product(EVENTS, repeat=3))
-    clients = {name: tools.client(key) for name, key in tools.keys.items()}
-    for number, order in enumerate(orders):
-        path = f"order-{number}.txt"
-        request = asked(tools, path, "asked for")
-        now = "pending"
-        for event in order:
-            who, needed, then = EVENTS[event]
-            answer = happens(clients[who], event, request, path)
-            if needed is not None and now == needed:
-                now = then
-                good = answer.status_code in (200, 204)
-            else:
-                good = answer.status_code in (403, 404, 409)
-            written = (tools.workspace / path).exists()
-            if not good or written != (now == "used"):
-                wrong.append((order, event, answer.status_code, answer.text, written))
-        if status(tools, request) != now:
-            wrong.append((order, status(tools, request), now))
-    figure("S4", cases=len(orders), through=len(wrong), note=f"all {len(orders)} orders of three of {len(EVENTS)} events")
+def tried(tools, clients, number, order):
+    """Has the events happen to a request of its own, and gives what was not as it has to be."""
+    path, now, wrong = f"order-{number}.txt", "pending", []
+    request = clients["anna"].post("/tools/write_file/call", json={"path": path, "content": "asked for"}).json()["request_id"]
+    for event in order:
+        who, needed, then = EVENTS[event]
+        answer = happens(clients[who], event, request, path)
+        if needed is not None and now == needed:
+            now = then
+            good = answer.status_code in (200, 204)
+        else:
+            good = answer.status_code in (403, 404, 409)
+        written = (tools.workspace / path).exists()
+        if not good or written != (now == "used"):
+            wrong.append((order, event, answer.status_code, answer.text, written))
+    told = clients["chief"].get(f"/api/approvals/{request}/status").json()["status"]
+    return wrong if told == now else [*wrong, (order, told, now)]
+
+
+def test_in_every_order_of_events_only_what_may_happen_does(tools, figure):
+    # All of two events, and of three those that begin with one that changes something.
+    orders = [order for length in (2, 3) for order in itertools.product(EVENTS, repeat=length) if length == 2 or EVENTS[order[0]][1] == "pending"]
+    clients = {name: tools.client(tools.keys[name]) for name in ("anna", "ben", "chief")}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        wrong = [one for some in pool.map(lambda one: tried(tools, clients, *one), enumerate(orders)) for one in some]
+    figure("S4", cases=len(orders), through=len(wrong), note=f"{len(orders)} orders of {len(EVENTS)} events")
     assert not wrong, wrong[:5]
 
 

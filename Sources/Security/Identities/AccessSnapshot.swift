@@ -26,8 +26,8 @@ struct AccessSnapshot: Sendable {
     let generation: Int
     /// Active users alone.
     let users: [String: User]
-    /// Keys that are not revoked, of active users.
-    let keys: [Key]
+    /// Keys that are not revoked, of active users, by the prefix under which they are listed.
+    let keys: [String: Key]
 
     init(_ db: Database) throws {
         generation = try Int.fetchOne(db, sql: "SELECT generation FROM security_state") ?? 0
@@ -46,14 +46,16 @@ struct AccessSnapshot: Sendable {
             users[id] = User(id: id, roleName: row["role_name"], permissions: permissions[id] ?? [])
         }
         self.users = users
-        keys = try Row.fetchAll(db, sql: "SELECT key_id, user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL").compactMap
-        { row in
-            guard users[row["user_id"]] != nil else { return nil }
+        var keys: [String: Key] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT key_id, prefix, user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL")
+        {
+            guard users[row["user_id"]] != nil else { continue }
             let hash: Data = row["hash"]
             let expires: String? = row["expires_at"]
             // An expiry that cannot be read is one that has passed.
-            return Key(
+            keys[row["prefix"]] = Key(
                 id: row["key_id"], digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast })
         }
+        self.keys = keys
     }
 }

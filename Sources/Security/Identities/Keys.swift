@@ -104,6 +104,9 @@ extension Directory {
         try db.execute(sql: "UPDATE security_keys SET revoked_at = ? WHERE prefix = ?", arguments: [Date.now.sqlText, prefix])
     }
 
+    /// The part of a key by which it is listed and found; no secret.
+    static func prefix(of key: String) -> String { String(key.prefix(13)) }
+
     private static let keyQuery = """
         SELECT k.prefix, k.user_id, k.name, k.created_at, k.expires_at, u.last_used_at, k.replaced_by, k.revoked_at
         FROM security_keys k LEFT JOIN security_key_uses u ON u.key_id = k.key_id
@@ -125,7 +128,7 @@ private struct MadeKey: Sendable {
     let name: String
     let expires: String?
 
-    var prefix: String { String(key.prefix(13)) }
+    var prefix: String { Directory.prefix(of: key) }
 
     init(user: String, name: String, lifetime: TimeInterval?) {
         key = "maru_" + SymmetricKey(size: .bits256).withUnsafeBytes { Array($0).hex }

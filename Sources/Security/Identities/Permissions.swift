@@ -49,7 +49,7 @@ extension Permissions: ApproverDirectory {
     /// Whether another active user may approve and has a key to do so with.
     public func hasApprover(besides userID: String) async throws -> Bool {
         let snapshot = try await identities.current()
-        let keyed = snapshot.keys.filter { $0.expires.map { $0 > .now } ?? true }.map(\.userID) + [KeyAuthenticator.administrator]
+        let keyed = snapshot.keys.values.filter { $0.expires.map { $0 > .now } ?? true }.map(\.userID) + [KeyAuthenticator.administrator]
         return Set(keyed).contains { id in
             id != userID && snapshot.users[id]?.permissions.contains(ApprovalPermission.approve.rawValue) == true
         }
