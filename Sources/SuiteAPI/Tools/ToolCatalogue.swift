@@ -287,8 +287,8 @@ public enum ToolCatalogue {
 
     /// Tools that later builds bring: nothing offers them, and calling one is answered as calling none.
     private static let later: Set<String> = [
-        "execute_python", "execute_bash", "run_command", "web_screenshot", "web_scrape", "web_analyze_ui", "web_automate",
-        "notion_create_page", "notion_search", "web_to_notion", "switch_model", "get_system_info",
+        "execute_python", "execute_bash", "run_command", "notion_create_page", "notion_search", "web_to_notion",
+        "switch_model", "get_system_info",
     ]
 
     /// The tools that this build can run.
