@@ -69,15 +69,13 @@ final class Page: Sendable {
         let id = context["browserContextId"] ?? .null
         try await browser.call("Browser.setDownloadBehavior", ["behavior": "deny", "browserContextId": id])
         let target = try await browser.call("Target.createTarget", ["url": "about:blank", "browserContextId": id])["targetId"] ?? .null
+        state.withLock { $0.frame = target.stringValue ?? "" }
         let attached = try await browser.call("Target.attachToTarget", ["targetId": target, "flatten": true])
-        state.withLock { state in
-            state.session = attached["sessionId"]?.stringValue ?? ""
-            state.frame = target.stringValue ?? ""
-        }
+        state.withLock { $0.session = attached["sessionId"]?.stringValue ?? "" }
         // Whatever else opens is stopped before it loads, and closed.
         try await browser.call(
             "Target.setAutoAttach",
-            ["autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": [["type": "page"], ["type": "tab"]]])
+            ["autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": [["type": "page"]]])
         try await call("Inspector.enable")
         try await call("Page.enable")
         try await call("Page.setLifecycleEventsEnabled", ["enabled": true])
@@ -164,11 +162,15 @@ final class Page: Sendable {
     private func answer(_ event: DevTools.Event) async {
         let parameters = event.parameters
         let (session, frame) = state.withLock { ($0.session, $0.frame) }
-        if event.method == "Target.attachedToTarget" {
+        switch event.method {
+        case "Target.attachedToTarget":
             guard let target = parameters["targetInfo"]?["targetId"], target.stringValue != frame,
                 parameters["targetInfo"]?["type"] == "page"
             else { return }
             _ = try? await browser.call("Target.closeTarget", ["targetId": target])
+        case "Target.detachedFromTarget" where parameters["sessionId"]?.stringValue == session:
+            give(ServiceError(.badGateway, code: "page_closed", "The page closed itself."))
+        default: break
         }
         guard event.session == session else { return }
         switch event.method {

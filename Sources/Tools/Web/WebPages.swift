@@ -10,7 +10,7 @@ struct WebPages: Sendable {
     private let settings: Settings
     private let policy: WebPolicy
     private let places: BrowserPlaces
-    /// How long a page may take to load, and as long again what is done with it.
+    /// How long a page may take to load; a browser to become free and to start, and the work with the page, have as long each.
     private let patience: Duration
     private let logger: Logger
 
@@ -101,10 +101,10 @@ struct WebPages: Sendable {
                             return nil
                         },
                         {
-                            try await within(patience, "“\(address.place)” did not load") {
+                            try await within(patience, "The browser did not start") {
                                 try await page.prepare(width: visit.width, height: visit.height)
-                                try await page.open(address)
                             }
+                            try await within(patience, "“\(address.place)” did not load") { try await page.open(address) }
                             return try await within(visit.limit, "The work with “\(address.place)” did not end") { try await body(page) }
                         },
                     ])
