@@ -89,7 +89,7 @@ async def approve_what_waits(server):
 def test_every_way_of_connecting_lists_reads_calls_and_completes(server, way, mode):
     async def work(client):
         tools = (await client.list_tools()).tools
-        assert len(tools) == 10  # of a developer's 15, those that this build has
+        assert len(tools) == 13  # of a developer's 15, those that this build has
         assert all(tool.input_schema["type"] == "object" and tool.title and tool.annotations for tool in tools)
         assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in tools]
 

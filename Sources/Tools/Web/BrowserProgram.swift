@@ -43,7 +43,8 @@ struct BrowserProgram: Sendable {
             // No way around the proxy: not for this machine, not by a name, not over UDP.
             "--proxy-server=http://127.0.0.1:\(proxyPort)", "--proxy-bypass-list=<-loopback>",
             "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--dns-over-https-mode=off", "--disable-quic",
-            "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+            // The first is the name of the second in earlier versions.
+            "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
             "--disable-features=\(unwanted.joined(separator: ","))",
             // Nothing that is not the page's.
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability",

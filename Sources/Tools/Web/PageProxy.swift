@@ -59,6 +59,7 @@ struct PageProxy: Sendable {
             guard request.authorization == "Basic " + Data("\(Self.user):\(password)".utf8).base64EncodedString() else {
                 return try await outbound.answer("407 Proxy Authentication Required", "Proxy-Authenticate: Basic realm=\"page\"")
             }
+            guard request.isTunnel || rest.readableBytes <= request.bodyBytes else { return try await outbound.answer("400 Bad Request") }
             let upstream: Connection
             do {
                 upstream = try await connect(request.place)
