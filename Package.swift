@@ -87,7 +87,8 @@ let package = Package(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
-        module("Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, subprocess, systemPackage]),
+        module(
+            "Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, nioPosix, subprocess, systemPackage]),
         module("Gateway", service + [asyncHTTPClient, nioHTTP1]),
         module("Embedding", service + ["Inference", asyncHTTPClient, nioHTTP1]),
         // 4
@@ -141,7 +142,7 @@ let package = Package(
         tests("SuiteAPITests", []),
         tests("SecurityTests", ["Security", grdb, nioPosix, nioSSL, subprocess]),
         tests("SandboxTests", ["Sandbox"]),
-        tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1]),
+        tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),

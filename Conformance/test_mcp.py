@@ -94,7 +94,7 @@ async def approve_what_waits(server):
 def test_every_way_of_connecting_lists_reads_calls_and_completes(server, way, mode):
     async def work(client):
         tools = (await client.list_tools()).tools
-        assert len(tools) == 12  # of a developer's 15, those that this build has
+        assert len(tools) == 15
         assert all(tool.input_schema["type"] == "object" and tool.title and tool.annotations for tool in tools)
         # The SDK holds every result below against its schema.
         assert all(tool.output_schema["type"] == "object" and tool.output_schema["properties"] for tool in tools)

@@ -38,7 +38,7 @@ swift_toolchain() {
 
 debian_packages() {
     local wanted="g++ git libsqlite3-dev zlib1g-dev python3 python3-venv" missing="" package
-    [ "$1" = build ] || wanted="$wanted bubblewrap curl poppler-utils ripgrep prometheus prometheus-alertmanager prometheus-node-exporter"
+    [ "$1" = build ] || wanted="$wanted bubblewrap chromium curl fonts-nanum poppler-utils ripgrep prometheus prometheus-alertmanager prometheus-node-exporter"
     [ "$1" != test ] || wanted="$wanted jq shellcheck"
     for package in $wanted; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
@@ -82,7 +82,7 @@ clean_up() {
 homebrew_packages() {
     command -v brew >/dev/null || fail "Homebrew is needed: https://brew.sh"
     local wanted="python@3.13" missing="" package prefix
-    [ "$1" = build ] || wanted="$wanted poppler ripgrep llama.cpp prometheus alertmanager node_exporter" # sandboxing is macOS's own
+    [ "$1" = build ] || wanted="$wanted poppler ripgrep llama.cpp prometheus alertmanager node_exporter" # sandboxing is macOS's own, Chrome or Chromium the user's
     [ "$1" != test ] || wanted="$wanted jq shellcheck"
     prefix=$(brew --prefix)
     for package in $wanted; do

@@ -27,10 +27,10 @@ extension Checklist {
     /// N10: the tools are all there, and every one that only reads does its work. The others are tried as a guest, who must be refused.
     static func everyTool(_ context: CheckContext) async throws -> Finding {
         let offered = Set(try await context.clients.tools.list().compactMap { $0["name"]?.stringValue })
-        let missing = ToolCatalogue.runnable.map(\.name).filter { !offered.contains($0) }
+        let missing = ToolCatalogue.all.map(\.name).filter { !offered.contains($0) }
         guard missing.isEmpty else {
             return Finding(
-                .fail, value: "\(offered.count) of \(ToolCatalogue.runnable.count)", reason: "missing: \(missing.joined(separator: ", "))")
+                .fail, value: "\(offered.count) of \(ToolCatalogue.all.count)", reason: "missing: \(missing.joined(separator: ", "))")
         }
         let isRepository = FileManager.default.fileExists(atPath: context.settings.workspaceRoots[0].appending(".git").string)
         var calls: [(String, JSONValue)] = [
@@ -49,7 +49,7 @@ extension Checklist {
         }
         var refused = 0
         if context.settings[SettingKeys.securityMode] == .development {
-            for tool in ToolCatalogue.runnable where tool.leastRole > .guest {
+            for tool in ToolCatalogue.all where tool.leastRole > .guest {
                 let probe = try await Probed(context, .POST, "/tools/\(tool.name)/call", headers: ["X-User-ID": "guest_user"], body: "{}")
                 evidence.append("guest, \(tool.name): \(probe)")
                 if probe.status == 403 { refused += 1 } else { failed.append("\(tool.name): a guest is answered \(probe.status), not 403") }

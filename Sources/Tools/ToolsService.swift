@@ -19,14 +19,15 @@ public struct ToolsService: SuiteService {
     private let offered: Int
     private let logger: Logger
 
-    /// - Throws: when the security database cannot be opened, or the workspace's folder cannot be made.
+    /// - Throws: when the security database cannot be opened, the workspace's folder cannot be made, or a setting cannot be understood.
     public init(settings: Settings, clients: SuiteClients, guards: Guards, logger: Logger) async throws {
         let workspace = Workspace(settings: settings)
         try await offPool { try workspace.prepare() }
         sandbox = Sandbox(settings: settings, logger: logger)
+        let pages = try await WebPages(settings: settings, logger: logger)
         let tools =
             FileTools.all(workspace) + GitTools.all(workspace) + ExecuteTools.all(workspace, sandbox: sandbox, settings: settings)
-            + NotionTools.all(settings) + ModelTools.all(settings: settings, clients: clients)
+            + WebTools.all(pages) + NotionTools.all(settings, pages: pages) + ModelTools.all(settings: settings, clients: clients)
             + [SystemInformation(settings: settings, clients: clients)]
         calls = ToolCalls(
             tools: tools, permissions: guards.permissions, limiter: guards.limiter, approvals: guards.approvals, audit: guards.audit,

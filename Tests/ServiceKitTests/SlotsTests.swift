@@ -30,7 +30,7 @@ struct SlotsTests {
         func leave() { (now, done) = (now - 1, done + 1) }
     }
 
-    @Test("Whoever is cancelled while waiting leaves the line, and takes no place")
+    @Test("Whoever is cancelled or loses patience while waiting leaves the line, and takes no place")
     func cancelled() async throws {
         let slots = Slots(limit: 1)
         let (released, release) = AsyncStream<Void>.makeStream()
@@ -45,8 +45,11 @@ struct SlotsTests {
         let second = Task { try await slots.withSlot {} }
         second.cancel()
         await #expect(throws: CancellationError.self) { try await second.value }
+        let late = await #expect(throws: DeadlineExceeded.self) { try await slots.withSlot(within: .milliseconds(10)) {} }
+        #expect(late?.limit == .milliseconds(10))
         release.finish()
         try await first.value
+        try await slots.withSlot(within: .seconds(60)) {}
         try await slots.withSlot {}
         struct Failure: Error {}
         await #expect(throws: Failure.self) { try await slots.withSlot { throw Failure() } }

@@ -188,12 +188,8 @@ struct AdministrationTests {
     func weakness_13_execute() async throws {
         try await AdministrationDoor.with { door in
             let answer = try await door(.post, "/security/execute", #"{"code":"print(1)"}"#)
-            if ToolCatalogue.runnable.contains(where: { $0.name == "execute_python" }) {
-                #expect(answer.status == 403 && answer.body["approval_required"] == true)
-                #expect(try await door.guards.audit.list(AuditFilter(tool: "execute_python")).first?.action == "approval_requested")
-            } else {
-                #expect(answer.status == 404 && answer.code == "unknown_tool")
-            }
+            #expect(answer.status == 403 && answer.body["approval_required"] == true)
+            #expect(try await door.guards.audit.list(AuditFilter(tool: "execute_python")).first?.action == "approval_requested")
             #expect(try await door(.post, "/security/execute", #"{"code":"1","session_id":"a b"}"#).status == 422)
         }
     }

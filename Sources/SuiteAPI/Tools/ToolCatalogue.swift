@@ -285,15 +285,6 @@ public enum ToolCatalogue {
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-    /// Tools that later builds bring: nothing offers them, and calling one is answered as calling none.
-    private static let later: Set<String> = [
-        "web_screenshot", "web_scrape", "web_analyze_ui", "web_automate",
-        "web_to_notion",
-    ]
-
-    /// The tools that this build can run.
-    public static let runnable = all.filter { !later.contains($0.name) }
-
     /// The tool of that name, if there is one.
     public static subscript(name: String) -> ToolDescriptor? { byName[name] }
 

@@ -4,9 +4,16 @@ import Suite
 
 /// The tools that work with Notion.
 enum NotionTools {
-    static func all(_ settings: Settings) -> [any Tool] {
+    static func all(_ settings: Settings, pages: WebPages) -> [any Tool] {
         let client = NotionClient(settings: settings)
-        return [NotionCreatePage(client: client), NotionSearch(client: client)]
+        let webToNotion = WebToNotion(client: client) { url, selectors in
+            try await pages.withPage(url) { page in
+                var texts: [[String]] = []
+                for selector in selectors { texts.append(try await page.texts(selector: selector).values) }
+                return texts
+            }
+        }
+        return [NotionCreatePage(client: client), NotionSearch(client: client), webToNotion]
     }
 }
 

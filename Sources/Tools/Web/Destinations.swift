@@ -1,0 +1,38 @@
+import HTTPTypes
+import ServiceKit
+
+/// Where the browser of one call may connect to. A name is resolved once in a call, and what was judged is what is connected to: an answer
+/// that changes afterwards (DNS rebinding) is never seen.
+actor Destinations {
+    private let policy: WebPolicy
+    private var verdicts: [HostPort: Task<[IPAddress], any Error>] = [:]
+    /// Why a place could not be reached or was not allowed, for who asks about it later.
+    private(set) var failures: [HostPort: ServiceError] = [:]
+    /// Places that parts of the page asked for and were refused, in the order of asking.
+    private(set) var refused: [HostPort] = []
+
+    init(_ policy: WebPolicy) { self.policy = policy }
+
+    /// The addresses that may be connected to.
+    ///
+    /// - Throws: 403 `url_blocked`, 502 where the name has no address.
+    func addresses(of place: HostPort) async throws -> [IPAddress] {
+        let verdict = verdicts[place] ?? Task { [policy] in try await policy.addresses(of: place) }
+        verdicts[place] = verdict
+        do {
+            return try await withTaskCancellationHandler {
+                try await verdict.value
+            } onCancel: {
+                verdict.cancel()
+            }
+        } catch let error as ServiceError {
+            failed(place, error)
+            throw error
+        }
+    }
+
+    func failed(_ place: HostPort, _ error: ServiceError) {
+        if error.status == .forbidden, !refused.contains(place), refused.count < 1_000 { refused.append(place) }
+        failures[place] = error
+    }
+}
