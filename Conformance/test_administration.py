@@ -134,7 +134,10 @@ def test_weakness_13_settings_are_not_changed_by_a_route_that_says_they_were(adm
 
 def test_what_the_tool_server_does_is_told_in_figures(guarded, admin):
     key = guarded.key("fred", role="guest")
-    told = lambda name, **labels: guarded.metric_as(guarded.admin_key, name, **labels)
+
+    def told(name, /, **labels):
+        return guarded.metric_as(guarded.admin_key, name, **labels)
+
     assert guarded.call("git_commit", {"message": "x"}, key=key).status_code == 403
     assert guarded.call("list_files", {"x": 1}, key=key).status_code == 422
     assert told("mcp_tool_refusals_total", tool="git_commit", reason="denied") >= 1
