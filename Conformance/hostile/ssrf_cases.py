@@ -41,7 +41,7 @@ CASES = [_refused(name, "http://%s:{canary}/" % host) for name, host in _HOSTS] 
     _refused("file in capitals", "FILE:///etc/passwd"),
     _refused("file on a host", "file://127.0.0.1/etc/passwd"),
     _refused("script", "javascript:fetch('http://127.0.0.1:{canary}/')"),
-    _refused("data", "data:text/html,<img src=http://127.0.0.1:{canary}/>"),
+    _refused("data", "data:text/html,<script/src=http://127.0.0.1:{canary}/></script>"),
     _refused("source", "view-source:http://127.0.0.1:{canary}/"),
     _refused("browser's own", "chrome://settings/"),
     _refused("blob", "blob:http://127.0.0.1:{canary}/x"),

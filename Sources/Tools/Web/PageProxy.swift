@@ -47,9 +47,6 @@ struct PageProxy: Sendable {
         }
     }
 
-    /// Closes the port, for a proxy that was never run.
-    func close() async { try? await server.channel.close() }
-
     private func serve(_ client: Connection) async throws {
         try await client.executeThenClose { inbound, outbound in
             var incoming = inbound.makeAsyncIterator()

@@ -42,8 +42,9 @@ struct WebAddress: Sendable, CustomStringConvertible {
         guard !text.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7F || $0 == "\\" }) else {
             throw Self.malformed("it has spaces, backslashes or control characters")
         }
-        guard let colon = text.firstIndex(of: ":"),
-            text[..<colon].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) })
+        // A dot before the colon is a host's: the scheme was left out.
+        guard let colon = text.firstIndex(of: ":"), text.first?.isLetter == true,
+            text[..<colon].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-".contains($0)) })
         else { throw Self.malformed("it must begin with http:// or https://") }
         let scheme = text[..<colon].lowercased()
         guard ["http", "https"].contains(scheme) else {

@@ -53,7 +53,8 @@ struct AddressTests {
     @Test(
         "What is no address is told from what is refused",
         arguments: [
-            "", " ", "example.com", "//example.com/", "http:", "http://", "http:///etc/passwd", "http:example.com", "http:/example.com",
+            "", " ", "example.com", "example.com:8080/", "127.0.0.1:80/", "//example.com/", "http:", "http://", "http:///etc/passwd",
+            "http:example.com", "http:/example.com",
             "http://:80/", "http://exa mple.com/", "http://example.com:99999/", "http://example.com:0/", "http://example.com:80a/",
             "http://example.com\\@127.0.0.1/", "http:\\\\127.0.0.1/", "http://256.0.0.1/", "http://1.2.3.4.5/", "http://4294967296/",
             "http://0x100000000/", "http://127.0.0.08/", "http://1.2.3.999/", "http://a..b/", "http://.a/", "http://a%00b/", "http://a%zz/",
