@@ -104,7 +104,8 @@ struct ApprovalRoutesTests {
         try await withDoor { door, approvals in
             let created = try await door(
                 .post, "/api/v1/approvals", #"{"tool_name":"write_file","user_id":"dev","request_context":{"path":"a"}}"#)
-            #expect(created.status == 201 && created.body["status"] == "pending" && created.body["expires_in_seconds"] == 300)
+            #expect(created.status == 201 && created.body["status"] == "pending")
+            #expect((1...300).contains(created.body["expires_in_seconds"]?.intValue ?? 0))
             let id = try #require(created.body["request_id"]?.stringValue)
             // Who asked on behalf of another does not decide it, unless nobody else can: here another administrator may be.
             #expect(try await door(.put, "/api/v1/approvals/\(id)", #"{"action":"approve"}"#).code == "own_request")

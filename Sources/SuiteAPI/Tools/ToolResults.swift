@@ -43,6 +43,8 @@ extension ToolCatalogue {
             .init("command", .text), .init("stdout", .text), .init("stderr", .text), .init("returncode", .integer),
             .init("success", .flag), .maybe("truncated", .flag),
         ]
+        let run =
+            execution + [.init("limit", .orNull(.text)), .init("execution_time", .number), .init("sandbox_type", .text)]
         let page: [ResultField] = [.init("page_id", .text), .init("url", .text), .init("title", .text), .init("status", .text)]
         return [
             "read_file": [
@@ -59,7 +61,7 @@ extension ToolCatalogue {
                 .init("pattern", .text), .init("path", .text), .init("matches", .list(.object)), .init("count", .integer),
                 .init("truncated", .flag), .maybe("files_searched", .integer), .maybe("seconds", .number),
             ],
-            "execute_python": execution, "execute_bash": execution, "run_command": execution,
+            "execute_python": run, "execute_bash": run, "run_command": run,
             "git_status": execution, "git_log": execution, "git_diff": execution, "git_add": execution, "git_commit": execution,
             "rag_search": [.init("query", .text), .init("response", .text), .init("sources", .list(.text))],
             "ai_chat": [.init("model", .text), .init("message", .text), .init("response", .text)],
@@ -67,14 +69,18 @@ extension ToolCatalogue {
                 .init("url", .text), .maybe("screenshot_base64", .text), .init("width", .integer), .init("height", .integer),
                 .maybe("timestamp", .text),
             ],
-            "web_scrape": [.init("url", .text), .init("selector", .text), .init("data", .list(.text)), .init("count", .integer)],
+            "web_scrape": [
+                .init("url", .text), .init("selector", .text), .init("data", .list(.text)), .init("count", .integer),
+                .init("truncated", .flag),
+            ],
             "web_analyze_ui": [
                 .init("url", .text), .init("title", .text), .maybe("css_styles", .object), .maybe("layout_info", .object),
                 .maybe("color_scheme", .list(.text)), .maybe("fonts", .list(.text)),
             ],
-            "web_automate": [.maybe("url", .text), .maybe("success", .flag)],
-            "notion_create_page": page, "web_to_notion": page,
-            "notion_search": [.maybe("results", .list(.object)), .maybe("count", .integer)],
+            "web_automate": [.init("url", .text), .init("count", .integer), .init("actions", .list(.object))],
+            "notion_create_page": page,
+            "web_to_notion": page + [.init("paragraphs_found", .integer), .init("paragraphs_saved", .integer), .init("is_cut", .flag)],
+            "notion_search": [.init("query", .text), .init("results", .list(.object)), .init("count", .integer)],
             "switch_model": [
                 .init("success", .flag), .init("message", .text), .maybe("current_model", .orNull(.text)),
                 .maybe("switch_time_seconds", .number),
@@ -83,7 +89,14 @@ extension ToolCatalogue {
                 .init("phase", .text), .maybe("chat_model", .orNull(.text)), .maybe("code_model", .orNull(.text)),
                 .maybe("service_chat", .text), .maybe("service_code", .text),
             ],
-            "get_system_info": [],
+            "get_system_info": [
+                .init("os", .text), .init("architecture", .text), .init("cpu_count", .integer),
+                .init("load_average", .orNull(.list(.number))),
+                .init("memory_total_bytes", .orNull(.integer)), .init("memory_available_bytes", .orNull(.integer)),
+                .init("disk_total_bytes", .orNull(.integer)), .init("disk_free_bytes", .orNull(.integer)),
+                .init("uptime_seconds", .orNull(.integer)), .init("version", .text), .init("commit", .text), .init("gpus", .list(.object)),
+                .init("services", .list(.object)),
+            ],
         ]
     }()
 }

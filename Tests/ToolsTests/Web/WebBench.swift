@@ -134,6 +134,12 @@ enum BrowserRemains {
         return all.filter { $0.hasPrefix("maru-web-\(getpid())-") }
     }
 
+    /// Holds that nothing is left. What was killed takes the kernel a moment.
+    static func vanish(_ location: SourceLocation = #_sourceLocation) async throws {
+        for _ in 0..<200 where !(folders.isEmpty && processes.isEmpty) { try await Task.sleep(for: .milliseconds(50)) }
+        #expect(folders.isEmpty && processes.isEmpty, sourceLocation: location)
+    }
+
     /// Processes work in the folder of their profile, whatever they do to their names.
     static var processes: [String] {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
