@@ -61,8 +61,12 @@ def test_weakness_21_an_approved_switch_changes_who_answers_until_the_service_st
 def test_a_switch_tells_how_far_it_is_and_has_answers_of_the_model_before_forgotten(server, tmp_path):
     (tmp_path / "bread.md").write_text("# Bread\n\nOur bread is baked at four in the morning.\n")
     server.run("index", tmp_path)
-    server.run("ask", "--no-stream", "When is our bread baked?")
-    assert server.get("rag", "/cache/stats")[1]["total_entries"] == 1
+    # The smallest model does not always say something that the document bears out, and what it does not is not kept.
+    for question in ("When is our bread baked?", "At what time is the bread baked?", "When do we bake bread?", "Is bread baked in the morning?"):
+        server.run("ask", "--no-stream", question)
+        if kept := server.get("rag", "/cache/stats")[1]["total_entries"]:
+            break
+    assert kept >= 1
     key = server.key("watcher", role="admin")
     call = {"model_type": "chat", "model": OTHER}
     request = server.call("switch_model", call, key=key).json()["request_id"]

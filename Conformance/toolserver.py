@@ -18,6 +18,8 @@ class ToolServer(Stack):
 
     def __init__(self, **settings):
         self.workspace = pathlib.Path(tempfile.mkdtemp(prefix="maru-workspace-"))
+        # As root a sandboxed run belongs to another user.
+        self.workspace.chmod(0o755)
         super().__init__(**{"PROJECT_ROOT": self.workspace, **settings})
         self.process = None
         self.log = self.data / "mcp-server.log"

@@ -79,7 +79,8 @@ def leftovers(tools):
 
 
 @pytest.mark.parametrize("name,tool,program,holds", sandbox_cases.CASES, ids=[case[0] for case in sandbox_cases.CASES])
-def test_nothing_leaves_the_sandbox(tools, name, tool, program, holds):
+def test_nothing_leaves_the_sandbox(tools, figure, name, tool, program, holds):
+    figure("S8")
     arguments = {"code" if tool == "execute_python" else "command": placed(program, tools), "timeout": holds.get("seconds", 15)}
     answer = tools.call(tool, arguments, key=tools.admin_key)
     assert answer.status_code == 200, answer.text
@@ -109,7 +110,7 @@ def test_what_is_no_secret_can_be_read_and_git_works_there(tools):
     assert answer["stdout"].split() == ["5", "readme.txt"], answer
 
 
-def test_a_thousand_runs_leave_nothing(tools):
+def test_a_thousand_runs_leave_nothing(tools, figure):
     before = leftovers(tools)
     done = subprocess.run(
         [str(MARU), "sandbox", "measure", "--runs", "1000", "--only-sandbox"], env=tools.environment, capture_output=True, text=True,
@@ -117,6 +118,7 @@ def test_a_thousand_runs_leave_nothing(tools):
     )
     assert done.returncode == 0, done.stderr
     assert leftovers(tools) == before
+    figure("S8", cases=0, note="1,000 runs left no process, mount, file or control group")
 
 
 def test_a_cancelled_run_is_dead_at_once(tools):

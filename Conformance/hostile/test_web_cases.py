@@ -79,7 +79,8 @@ def web():
 
 
 @pytest.mark.parametrize("name,url,holds", ssrf_cases.CASES, ids=[case[0] for case in ssrf_cases.CASES])
-def test_no_tool_is_led_to_what_is_not_public(web, name, url, holds):
+def test_no_tool_is_led_to_what_is_not_public(web, figure, name, url, holds):
+    figure("S11")
     server, site, canary = web
     url = url.replace("{site}", str(site)).replace("{canary}", str(canary.port))
     answer = server.call("web_scrape", {"url": url, "selector": "p"}, key=server.admin_key)

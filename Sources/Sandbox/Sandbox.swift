@@ -111,6 +111,7 @@ public actor Sandbox {
         let started = ContinuousClock.now
         let equipment = try await equipment()
         let (status, user) = equipment.next()
+        if user != nil, let view = run.view { try await offPool { try view.checkIsOpen() } }
         let group = try await offPool {
             // Beside the program there are bubblewrap outside, bubblewrap as the sandbox's first process, and the shell before it.
             try equipment.groups?.make(memory: run.limits.memory, processes: run.limits.processes + 3)

@@ -1,3 +1,6 @@
+import Foundation
+import HTTPTypes
+import ServiceKit
 import SystemPackage
 
 /// A program for the sandbox.
@@ -41,6 +44,22 @@ public struct WorkspaceView: Sendable {
         self.root = root
         self.workingFolder = workingFolder
         self.hidden = hidden
+    }
+
+    /// Where root runs the sandbox, the program belongs to another user, who can enter what is open to everybody.
+    ///
+    /// - Throws: 409 for a folder that is not.
+    func checkIsOpen() throws {
+        var folder = root
+        for part in [nil] + workingFolder.components.dropFirst(root.components.count).map(Optional.some) {
+            if let part { folder.append(part) }
+            var status = stat()
+            guard stat(folder.string, &status) == 0, status.st_mode & 0o005 == 0o005 else {
+                throw ServiceError.conflict(
+                    "\(folder) is closed to other users, and as root a run belongs to a user of its own. Open it (chmod o+rx), or run the stack as a user.",
+                    code: "workspace_not_readable")
+            }
+        }
     }
 }
 

@@ -45,13 +45,14 @@ public struct Workspace: Sendable {
             roots: roots.isEmpty ? [own] : roots, hidden: [data] + (settings.envFile.map { [$0] } ?? []), readOnly: [settings.modelsFolder])
     }
 
-    /// Makes the first root if it is missing, for its owner alone.
+    /// Makes the first root if it is missing. Others may look into it: `DATA_DIR`, where it lies by default, is its owner's alone, and a
+    /// sandboxed run of root's belongs to somebody else.
     ///
     /// - Throws: the file system's error.
     public func prepare() throws {
         guard let first = roots.first, !FileManager.default.fileExists(atPath: first.string) else { return }
         try FileManager.default.createDirectory(
-            atPath: first.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: first.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     }
 
     /// Whether a file or folder is a secret or the stack's own, and is to be kept from tools and sandboxes.
