@@ -12,7 +12,11 @@ from toolserver import Services
 
 # The routes that answer everybody: whether a service lives and is ready. Nothing is added here without a reason.
 PUBLIC = {"/livez", "/health"}
-PUBLIC_OF_QDRANT = {"/", "/healthz", "/readyz"}
+PUBLIC_OF = {
+    "qdrant": {"/", "/healthz", "/readyz"},
+    # Where clients look for tokens, before they have one (RFC 9728).
+    "mcp-server": {"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"},
+}
 GOLDEN = pathlib.Path(__file__).with_name("rbac_matrix.json")
 
 
@@ -55,7 +59,7 @@ def forged(services):
 
 @pytest.mark.parametrize("service", Services.ALIVE)
 def test_without_a_key_no_route_answers_but_the_public_ones(services, figure, service):
-    public = PUBLIC | (PUBLIC_OF_QDRANT if service == "qdrant" else set())
+    public = PUBLIC | PUBLIC_OF.get(service, set())
     known = documented.of([service])
     assert {path for _, _, path, who in known if who == "everybody"} == public
     methods = {}

@@ -30,14 +30,29 @@ def tools():
         (home / path).write_text(text)
     os.link(home / "canary", server.workspace / "notes.txt")
     os.symlink(home / "canary", server.workspace / "link")
-    os.chmod(home, 0o755)
-    listener = socket.socket(socket.AF_UNIX)
+    (server.workspace / "linked").mkdir()
+    os.symlink(home / "canary", server.workspace / "linked" / ".env")
+    odd = os.path.join(os.fsencode(server.workspace), b"odd", b"caf\xe9")
+    os.makedirs(odd)
+    with open(os.path.join(odd, b".env"), "w") as file:
+        file.write(CANARY)
+    os.mkfifo(server.workspace / "pipe", 0o666)
+    os.chmod(server.workspace / "pipe", 0o666)
+    reader = os.open(server.workspace / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    for path in (home, server.workspace):
+        os.chmod(path, 0o755)
+    listener, service = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
     listener.bind("\0maru-hostile")
-    listener.listen()
+    service.bind(str(server.workspace / "service.sock"))
+    os.chmod(server.workspace / "service.sock", 0o777)
+    for listening in (listener, service):
+        listening.listen()
     try:
         yield server.start()
     finally:
         listener.close()
+        service.close()
+        os.close(reader)
         server.stop()
         shutil.rmtree(home, ignore_errors=True)
 

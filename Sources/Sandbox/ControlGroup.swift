@@ -38,7 +38,7 @@ struct ControlGroup: Sendable {
             for attempt in 0..<200 {
                 if rmdir(part.folder.string) == 0 || errno == ENOENT { break }
                 for pid in (KernelFile.text(part.folder.appending("cgroup.procs").string) ?? "").split(separator: "\n") {
-                    if let pid = Int32(pid) { kill(pid, SIGKILL) }
+                    if let pid = Int32(pid), pid > 0 { kill(pid, SIGKILL) }
                 }
                 usleep(attempt < 20 ? 1_000 : 10_000)
             }

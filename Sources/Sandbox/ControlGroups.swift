@@ -35,7 +35,7 @@ struct ControlGroups: Sendable {
 
     /// Makes a group.
     ///
-    /// - Throws: the file system's error.
+    /// - Throws: 503 when it cannot be made.
     func make(memory: Int, processes: Int) throws -> ControlGroup {
         let name = Self.prefix + RunNumber.next().name
         let group = ControlGroup(parts: homes.map { .init(folder: $0.folder.appending(name), home: $0) })
@@ -43,7 +43,7 @@ struct ControlGroups: Sendable {
             try group.create(memory: memory, processes: processes)
         } catch {
             group.remove()
-            throw error
+            throw ServiceError.unavailable("A control group for the run cannot be made: \(error)", code: "sandbox_unavailable")
         }
         return group
     }

@@ -8,7 +8,7 @@ struct Equipment: Sendable {
     let folder: FilePath
     let filter: FilePath
     let groups: ControlGroups?
-    /// Users that exist for runs alone: root gives each run to one of them. Far from all numbers that systems hand out.
+    /// Users that nobody else is: root gives each run to one of them. Far from all numbers that systems hand out.
     private let users: Range<Int>?
 
     /// Finds and writes what is needed.
@@ -32,13 +32,26 @@ struct Equipment: Sendable {
         filter = folder.appending(RunNumber.next().name + ".bpf")
         try Data(bytes.prefix(length)).write(to: URL(filePath: filter.string), options: .atomic)
         groups = ControlGroups.found()
-        users = geteuid() == 0 ? 1_835_073_536..<1_835_077_632 : nil
+        users = geteuid() == 0 ? Self.users() : nil
     }
 
     /// Where the next run leaves its status, and the user it is given to.
     func next() -> (status: FilePath, user: Int?) {
         let number = RunNumber.next()
         return (folder.appending(number.name + ".status"), users.map { $0.lowerBound + number.value % $0.count })
+    }
+
+    /// In a container only some numbers exist (user_namespaces(7)): there the last of them.
+    private static func users() -> Range<Int> {
+        let mapped = (KernelFile.text("/proc/self/uid_map") ?? "").split(separator: "\n").compactMap { line -> Range<Int>? in
+            let numbers = line.split(separator: " ").compactMap { Int($0) }
+            return numbers.count == 3 ? numbers[0]..<numbers[0] + numbers[2] : nil
+        }
+        let far = 1_835_073_536..<1_835_077_632
+        guard let last = mapped.max(by: { $0.upperBound < $1.upperBound }), !mapped.contains(where: { $0.contains(far.upperBound) }) else {
+            return far
+        }
+        return max(last.lowerBound, last.upperBound - far.count)..<last.upperBound
     }
 
     private static func path(of program: String) -> String? {

@@ -89,7 +89,7 @@ struct Launch: Sendable {
     private var limits: [String] {
         let limits = run.limits
         var arguments = [
-            "--nproc=\(limits.processes)", "--nofile=256", "--fsize=\(limits.fileSize)",
+            "--nproc=\(limits.processes + (group == nil ? 0 : 8))", "--nofile=256", "--fsize=\(limits.fileSize)",
             "--cpu=\(limits.cpuSeconds):\(limits.cpuSeconds + 1)",
             "--core=0", "--memlock=65536", "--msgqueue=0", "--rtprio=0",
         ]

@@ -19,7 +19,11 @@ struct MemoryWatch: Sendable {
 
     /// Bytes that a process and all its descendants hold: what several share counts once (proc_pid_smaps(5), Pss).
     static func held(by pid: Int32) -> Int {
-        let children = (KernelFile.text("/proc/\(pid)/task/\(pid)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
+        // Each thread has the children that it made itself.
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        let children = threads.flatMap { thread in
+            (KernelFile.text("/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
+        }
         return own(pid) + children.reduce(0) { $0 + held(by: $1) }
     }
 

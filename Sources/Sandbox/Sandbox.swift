@@ -20,6 +20,8 @@ public actor Sandbox {
         case proved
         case refused(String)
 
+        var isRefused: Bool { if case .refused = self { true } else { false } }
+
         public var description: String {
             switch self {
             case .off: "off"
@@ -34,7 +36,8 @@ public actor Sandbox {
     private let logger: Logger
     private let slots: Slots
     private var equipping: Task<Equipment, any Error>?
-    private var proving: Task<State, Never>?
+    private var proving: Task<Void, Never>?
+    private var judged: ContinuousClock.Instant?
     public private(set) var state: State
 
     public init(settings: Settings, logger: Logger) {
@@ -44,35 +47,36 @@ public actor Sandbox {
         state = settings[SettingKeys.sandboxEnabled] ? .unproved : .off
     }
 
-    /// Tries once whether the sandbox holds; whoever asks meanwhile waits for the same answer.
+    /// Tries whether the sandbox holds, once; again after a minute where it did not. Whoever asks meanwhile waits for the same answer.
     @discardableResult
     public func preflight() async -> State {
-        guard state == .unproved else { return state }
-        let task =
-            proving
-            ?? Task {
-                let failed = await check().filter { !$0.holds }
-                return failed.isEmpty ? .proved : .refused(failed.map { "\($0.name): \($0.detail)" }.joined(separator: "; "))
-            }
+        // What did not hold may have been a moment's trouble, or may have been mended.
+        let isStale = judged.map { $0.duration(to: .now) > .seconds(60) } ?? true
+        guard state == .unproved || (state.isRefused && isStale) else { return state }
+        let task = proving ?? Task { _ = await check() }
         proving = task
-        let found = await task.value
-        if state == .unproved {
-            state = found
-            switch found {
-            case .refused(let reason): logger.error("the sandbox does not hold; code is not run", metadata: ["reason": "\(reason)"])
-            default: logger.info("the sandbox holds")
-            }
-        }
+        await task.value
+        proving = nil
         return state
     }
 
-    /// Runs a program once the sandbox is known to hold. When all places are taken it waits for one.
+    /// Runs a program once the sandbox is known to hold. When all places are taken it waits for one, half a minute at the most.
     ///
-    /// - Throws: 503 when the sandbox is off or does not hold; `CancellationError` when it is cancelled, everything of the run being dead.
-    public func run(_ run: SandboxRun) async throws -> SandboxResult {
+    /// - Throws: 503 when the sandbox is off, does not hold, or has no place; `CancellationError` when it is cancelled, everything of the
+    ///   run being dead.
+    public func run(_ run: SandboxRun) async throws -> SandboxResult { try await self.run { run } }
+
+    /// The same of a run that is made once there is a place for it: what it sees is looked through when it starts.
+    public func run(_ make: @Sendable () async throws -> SandboxRun) async throws -> SandboxResult {
         let state = await preflight()
         guard state == .proved else { throw Self.refusal(state) }
-        return try await slots.withSlot { try await execute(run) }
+        do {
+            return try await slots.withSlot(within: .seconds(30)) { try await execute(try await make()) }
+        } catch let error as DeadlineExceeded {
+            throw ServiceError.unavailable(
+                "All places of the sandbox are taken, and none became free within \(error.limit.seconds.formatted()) s (SANDBOX_MAX_CONCURRENT).",
+                code: "sandbox_busy")
+        }
     }
 
     private static func refusal(_ state: State) -> ServiceError {
@@ -85,9 +89,20 @@ public actor Sandbox {
             code: "sandbox_unavailable", retryAfter: .seconds(60))
     }
 
-    /// Tries every kind of isolation, and says of each whether it holds.
+    /// Tries every kind of isolation, and says of each whether it holds. From then on runs are let in or refused by that.
     public func check() async -> [IsolationFinding] {
-        await IsolationCheck(limits: SandboxLimits(settings: settings, wallSeconds: 10), run: { try await self.execute($0) }).findings()
+        let limits = SandboxLimits(settings: settings, wallSeconds: 10)
+        let findings = await IsolationCheck(limits: limits, run: { try await self.execute($0) }).findings()
+        guard state != .off else { return findings }
+        let failed = findings.filter { !$0.holds }.map { "\($0.name): \($0.detail)" }.joined(separator: "; ")
+        let found: State = failed.isEmpty ? .proved : .refused(failed)
+        if found.isRefused {
+            logger.error("the sandbox does not hold; code is not run", metadata: ["reason": "\(failed)"])
+        } else if state != .proved {
+            logger.info("the sandbox holds")
+        }
+        (state, judged) = (found, .now)
+        return findings
     }
 
     /// How the memory of a run is bounded, in words.
@@ -113,8 +128,8 @@ public actor Sandbox {
         let (status, user) = equipment.next()
         if user != nil, let view = run.view { try await offPool { try view.checkIsOpen() } }
         let group = try await offPool {
-            // Beside the program there are bubblewrap outside, bubblewrap as the sandbox's first process, and the shell before it.
-            try equipment.groups?.make(memory: run.limits.memory, processes: run.limits.processes + 3)
+            // Beside the program there are bubblewrap outside, and bubblewrap as the sandbox's first process.
+            try equipment.groups?.make(memory: run.limits.memory, processes: run.limits.processes + 2)
         }
         let launch = Launch(filter: equipment.filter, status: status, group: group, user: user, run: run)
         let outcome = await Self.outcome(of: launch)

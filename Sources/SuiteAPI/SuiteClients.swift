@@ -22,9 +22,9 @@ public struct SuiteClients: Sendable {
 
     public var chat: ChatClient { ChatClient(client(.gateway, timeout: .seconds(settings[SettingKeys.requestTimeout]))) }
 
-    /// The chat or the code service.
+    /// The chat or the code service. A switch takes as long as answers that end, a model that loads, and the one before where it does not.
     public func inference(_ id: ServiceID) -> InferenceClient {
-        InferenceClient(client(id, timeout: .seconds(settings[SettingKeys.requestTimeout])))
+        InferenceClient(client(id, timeout: .seconds(max(settings[SettingKeys.requestTimeout], 660))))
     }
 
     public var embedding: EmbeddingClient {

@@ -8,23 +8,31 @@ enum Redaction {
     /// Bytes of a text that is kept whole.
     static let longest = 1_024
     /// Arguments that carry what is written or filled in, not what is done: no log needs to hold that.
-    private static let contents: Set<String> = ["content", "actions"]
+    private static let contents: Set<String> = ["content", "actions", "properties"]
 
     static func text(of value: JSONValue) -> String {
-        guard let data = try? JSONEncoder.sorted.encode(shortened(value, named: nil, depth: 0)) else { return "{}" }
+        var room = 65_536
+        guard let data = try? JSONEncoder.sorted.encode(shortened(value, named: nil, depth: 0, &room)) else { return "{}" }
         return data.count <= 16_384 ? String(decoding: data, as: UTF8.self) : #"{"omitted_bytes":\#(data.count)}"#
     }
 
-    private static func shortened(_ value: JSONValue, named name: String?, depth: Int) -> JSONValue {
+    /// - Parameter room: bytes of texts that are still looked through; also a refused call may bring millions of them.
+    private static func shortened(_ value: JSONValue, named name: String?, depth: Int, _ room: inout Int) -> JSONValue {
+        guard room > 0 else { return "…" }
+        if let name, depth > 0, SecretText.isName(name), value != .null { return .string(SecretText.mask) }
+        room -= 16 + min(value.stringValue?.utf8.count ?? 0, longest)
         switch value {
         case .string(let text) where text.utf8.count > longest || name.map(contents.contains) == true:
-            ["bytes": .integer(Int64(text.utf8.count)), "sha256": .string(SHA256.hash(data: Data(text.utf8)).hex)]
-        case .string(let text): .string(name.map(SecretText.isName) == true ? SecretText.mask : SecretText.masked(text))
-        case .array(let items) where depth < 8: .array(words(Array(items.prefix(256))).map { shortened($0, named: nil, depth: depth + 1) })
+            return ["bytes": .integer(Int64(text.utf8.count)), "sha256": .string(SHA256.hash(data: Data(text.utf8)).hex)]
+        case .string(let text): return .string(SecretText.masked(text))
+        case .array(let items) where depth < 8:
+            return .array(words(Array(items.prefix(256))).map { shortened($0, named: nil, depth: depth + 1, &room) })
         case .object(let members) where depth < 8:
-            .object(Dictionary(uniqueKeysWithValues: members.map { ($0, shortened($1, named: $0, depth: depth + 1)) }))
-        case .array, .object: "…"
-        default: value
+            let first = members.sorted { $0.key < $1.key }.prefix(256)
+            return .object(
+                Dictionary(uniqueKeysWithValues: first.map { ($0, shortened($1, named: $0, depth: depth + 1, &room)) }))
+        case .array, .object: return "…"
+        default: return value
         }
     }
 

@@ -64,7 +64,9 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            let new = try await stores.change("key \(key) rotated, the old one good for \(grace)", outcome: { ": \($0.prefix)" }) {
+            let new = try await stores.change(
+                "key \(Directory.shown(key)) rotated, the old one good for \(grace)", outcome: { ": \($0.prefix)" }
+            ) {
                 [key, grace] in
                 try await stores.directory.rotateKey(key, grace: grace.duration)
             }
@@ -79,7 +81,7 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let stores = try await SecurityStores(given)
-            try await stores.change("key \(key) revoked") { [key] in try await stores.directory.revokeKey(key) }
+            try await stores.change("key \(Directory.shown(key)) revoked") { [key] in try await stores.directory.revokeKey(key) }
         }
     }
 }

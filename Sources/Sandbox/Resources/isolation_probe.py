@@ -108,6 +108,8 @@ attempt("namespaces", "the first process's", lambda: call("setns", os.open("/pro
 attempt("namespaces", "clone with a new user", call({"x86_64": 56, "aarch64": 220}[os.uname().machine], 0x10000000 | 17, 0, 0, 0, 0))
 for which in ("bpf", "userfaultfd", "perf_event_open", "init_module", "kexec_load"):
     attempt("kernel", which, call(which, 0, 0, 0, 0, 0))
+attempt("kernel", "no filter of calls", lambda: None if "Seccomp:\t2" in open("/proc/self/status").read() else "missing")
+attempt("network", "a socket of the Unix family", lambda: socket.socket(socket.AF_UNIX))
 attempt("kernel", "io_uring", call(425, 8, ctypes.create_string_buffer(256)))
 attempt("identity", "root", lambda: os.setuid(0) or "set")
 attempt("identity", "is root", lambda: "uid 0" if 0 in (os.getuid(), os.geteuid()) else None)

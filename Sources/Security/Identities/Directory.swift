@@ -84,6 +84,7 @@ public struct Directory: Sendable {
         try await change(id) { db in try db.execute(sql: "DELETE FROM security_users WHERE user_id = ?", arguments: [id]) }
     }
 
+    /// An administrator without a key, other than the one whose key lies in a file, cannot come in and does not count.
     private func change(_ id: String, _ work: @escaping @Sendable (GRDB.Database) throws -> Void) async throws {
         try await database.pool.write { db in
             _ = try Self.user(id, db)
@@ -93,8 +94,10 @@ public struct Directory: Sendable {
                     db,
                     sql: """
                         SELECT COUNT(*) FROM security_users u JOIN security_roles r ON r.role_id = u.role_id
-                        WHERE u.is_active = 1 AND r.role_name = 'admin'
-                        """) ?? 0
+                        WHERE u.is_active = 1 AND r.role_name = 'admin' AND (u.user_id = ?1 OR EXISTS (
+                            SELECT 1 FROM security_keys k
+                            WHERE k.user_id = u.user_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)))
+                        """, arguments: [KeyAuthenticator.administrator, Date.now.sqlText]) ?? 0
             guard administrators > 0 else {
                 throw ServiceError.conflict("Nobody would be left who can administer.", code: "last_administrator")
             }

@@ -92,10 +92,10 @@ extension Directory {
         if let exact = found.first(where: { $0.prefix == key }) { return exact }
         guard found.count <= 1 else {
             let prefixes = found.prefix(8).map(\.prefix).joined(separator: ", ")
-            throw ServiceError.conflict("\(found.count) keys are called “\(key.prefix(64))”: \(prefixes).", code: "ambiguous_key")
+            throw ServiceError.conflict("\(found.count) keys are called “\(shown(key))”: \(prefixes).", code: "ambiguous_key")
         }
         guard let only = found.first else {
-            throw ServiceError.notFound("No key in force has the prefix “\(key.prefix(64))”. See: maru key list", code: "key_not_found")
+            throw ServiceError.notFound("No key in force has the prefix “\(shown(key))”. See: maru key list", code: "key_not_found")
         }
         return only
     }
@@ -103,6 +103,9 @@ extension Directory {
     private static func revoke(_ prefix: String, _ db: GRDB.Database) throws {
         try db.execute(sql: "UPDATE security_keys SET revoked_at = ? WHERE prefix = ?", arguments: [Date.now.sqlText, prefix])
     }
+
+    /// How a key that somebody names is spoken of: whole keys are pasted too, and are secrets.
+    public static func shown(_ key: String) -> String { key.hasPrefix("maru_") ? prefix(of: key) : String(key.prefix(64)) }
 
     /// The part of a key by which it is listed and found; no secret.
     static func prefix(of key: String) -> String { String(key.prefix(13)) }

@@ -53,14 +53,15 @@ struct KeyRoutes: Sendable {
         let grace = try Self.bounded(body.grace_seconds, "grace_seconds", in: 0...longest) ?? 0
         let directory = administration.directory
         let key = try await administration.change(
-            "key \(prefix.prefix(128)) rotated, the old one good for \(grace)s", by: context.administrator, outcome: { ": \($0.prefix)" }
+            "key \(Directory.shown(prefix)) rotated, the old one good for \(grace)s", by: context.administrator,
+            outcome: { ": \($0.prefix)" }
         ) { try await directory.rotateKey(prefix, grace: .seconds(grace)) }
         return try Self.told(key)
     }
 
     private func revoke(_ request: Request, _ context: CallContext) async throws -> Response {
         let (prefix, directory) = (try context.part("prefix"), administration.directory)
-        try await administration.change("key \(prefix.prefix(128)) revoked", by: context.administrator) {
+        try await administration.change("key \(Directory.shown(prefix)) revoked", by: context.administrator) {
             try await directory.revokeKey(prefix)
         }
         return Response(status: .noContent)

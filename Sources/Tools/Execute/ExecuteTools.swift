@@ -20,7 +20,7 @@ struct ExecutePython: Tool {
         let code = arguments.string("code")
         // The program comes by standard input: an argument may not be that long (execve(2), MAX_ARG_STRLEN).
         return try await runner.run(
-            ["python3", "-I", "-"], input: Array(code.utf8), seconds: arguments.integer("timeout"), view: nil,
+            ["python3", "-I", "-"], input: Array(code.utf8), seconds: arguments.integer("timeout"),
             shown: "python: \(code.prefix(50))", context)
     }
 
@@ -37,7 +37,7 @@ struct ExecuteBash: Tool {
         guard !command.allSatisfy(\.isWhitespace) else { throw ServiceError.invalid("The command is empty.", parameter: "command") }
         return try await runner.run(
             ["bash", "-c", command], seconds: arguments.integer("timeout"),
-            view: try await runner.view(arguments.optionalString("working_dir")), shown: command, context)
+            view: { try await runner.view(arguments.optionalString("working_dir")) }, shown: command, context)
     }
 
     func preview(_ arguments: ToolArguments, _ context: ToolContext) async throws -> String? {
@@ -56,7 +56,7 @@ struct RunCommand: Tool {
             throw ServiceError.invalid("The command is empty.", parameter: "command")
         }
         return try await runner.run(
-            command, seconds: arguments.integer("timeout"), view: try await runner.view(arguments.optionalString("working_dir")),
+            command, seconds: arguments.integer("timeout"), view: { try await runner.view(arguments.optionalString("working_dir")) },
             shown: Self.quoted(command), context)
     }
 

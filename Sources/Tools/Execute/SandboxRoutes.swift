@@ -12,8 +12,8 @@ struct SandboxRoutes: Sendable {
                 .get, "/security/sandbox", "Tries anew to break out of the sandbox; says of each kind of isolation whether it holds.",
                 access: .role(.admin)
             ) { _, _ in
+                let findings = await sandbox.state == .off ? [] : await sandbox.check()
                 let state = await sandbox.state
-                let findings = state == .off ? [] : await sandbox.check()
                 return .json(
                     [
                         "success": true, "state": .string(state.description), "findings": try JSONValue.of(findings),

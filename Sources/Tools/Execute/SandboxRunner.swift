@@ -13,14 +13,23 @@ struct SandboxRunner: Sendable {
     /// - Parameter shown: the command as the answer shows it.
     /// - Returns: the ExecutionResult object of spec/02 §2.3.
     func run(
-        _ command: [String], input: [UInt8] = [], seconds: Int, view: WorkspaceView?, shown: String, _ context: ToolContext
+        _ command: [String], input: [UInt8] = [], seconds: Int, view: @escaping @Sendable () async throws -> WorkspaceView? = { nil },
+        shown: String, _ context: ToolContext
     ) async throws -> ToolResult {
         guard !command.contains(where: { $0.utf8.contains(0) }) else {
             throw ServiceError.invalid("An argument holds a NUL character, which no program can be given.", parameter: "command")
         }
         let limits = SandboxLimits(settings: settings, wallSeconds: seconds)
-        async let _: Void = Self.tick(seconds: seconds, context)
-        let result = try await sandbox.run(SandboxRun(command, input: input, limits: limits, view: view))
+        // What must be refused is refused before the run waits for a place.
+        _ = try await view()
+        await context.progress(0, "waiting for the sandbox")
+        let (began, begin) = AsyncStream<Void>.makeStream()
+        async let _: Void = Self.tick(after: began, seconds: seconds, context)
+        let result = try await sandbox.run {
+            let run = SandboxRun(command, input: input, limits: limits, view: try await view())
+            begin.finish()
+            return run
+        }
         return Self.answer(result, limits, shown: shown)
     }
 
@@ -43,7 +52,8 @@ struct SandboxRunner: Sendable {
     }
 
     /// How long a program will take nobody knows; how much of its time is gone can be told.
-    private static func tick(seconds: Int, _ context: ToolContext) async {
+    private static func tick(after began: AsyncStream<Void>, seconds: Int, _ context: ToolContext) async {
+        for await _ in began {}
         for second in 0..<seconds {
             await context.progress(Double(second) / Double(seconds), "running, \(second) s of at most \(seconds) s")
             do { try await Task.sleep(for: .seconds(1)) } catch { return }

@@ -34,7 +34,10 @@ enum BrowserProcess {
                     try? browser.send(signal: .kill, toProcessGroup: true)
                 }
                 group.addTask {
-                    for await message in devTools.outgoing { _ = try await browser.standardInputWriter.write(Array(message)) }
+                    for await message in devTools.outgoing {
+                        // Who does not read any more has ended; who reads its output tells of it.
+                        guard (try? await browser.standardInputWriter.write(Array(message))) != nil else { break }
+                    }
                     return nil
                 }
                 group.addTask {

@@ -4,6 +4,9 @@ import ServiceKit
 /// Where the browser of one call may connect to. A name is resolved once in a call, and what was judged is what is connected to: an answer
 /// that changes afterwards (DNS rebinding) is never seen.
 actor Destinations {
+    /// Places that one page may ask for.
+    private static let limit = 256
+
     private let policy: WebPolicy
     private var verdicts: [HostPort: Task<[IPAddress], any Error>] = [:]
     /// Why a place could not be reached or was not allowed, for who asks about it later.
@@ -17,6 +20,10 @@ actor Destinations {
     ///
     /// - Throws: 403 `url_blocked`, 502 where the name has no address.
     func addresses(of place: HostPort) async throws -> [IPAddress] {
+        // Names are looked up by the system, a few at a time for everybody.
+        guard verdicts[place] != nil || verdicts.count < Self.limit else {
+            throw WebPolicy.blocked("\(place)", "the page has asked for \(Self.limit) other places")
+        }
         let verdict = verdicts[place] ?? Task { [policy] in try await policy.addresses(of: place) }
         verdicts[place] = verdict
         do {

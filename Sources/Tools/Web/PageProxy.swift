@@ -3,6 +3,7 @@ import HTTPTypes
 import NIOCore
 import NIOPosix
 import ServiceKit
+import Synchronization
 
 /// The only way out of a page: an HTTP proxy of one call, on a random port of the loopback interface, for who knows its random password.
 ///
@@ -13,18 +14,25 @@ struct PageProxy: Sendable {
 
     let port: Int
     let password: String
-    private let server: NIOAsyncChannel<Connection, Never>
+    private let server: NIOAsyncChannel<any Channel, Never>
+    private let accepted: Accepted
     private let destinations: Destinations
     private let traffic: Traffic
 
     private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     init(_ destinations: Destinations, traffic: Traffic) async throws {
+        let accepted = Accepted()
+        // Connections come as bare channels, which may be dropped; wrapped ones that nobody serves any more would end the process
+        // (swift-nio issue 2637). They read nothing until they are served.
         server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.autoRead, value: false)
             .bind(host: "127.0.0.1", port: 0) { channel in
-                channel.eventLoop.makeCompletedFuture { try Self.wrapped(channel) }
+                accepted.add(channel)
+                return channel.eventLoop.makeSucceededFuture(channel)
             }
+        self.accepted = accepted
         port = server.channel.localAddress?.port ?? 0
         password = UUID().uuidString
         self.destinations = destinations
@@ -37,6 +45,7 @@ struct PageProxy: Sendable {
 
     /// Serves until it is cancelled.
     func run() async throws {
+        defer { accepted.close() }
         try await server.executeThenClose { clients in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await client in clients {
@@ -47,8 +56,10 @@ struct PageProxy: Sendable {
         }
     }
 
-    private func serve(_ client: Connection) async throws {
+    private func serve(_ channel: any Channel) async throws {
+        let client = try await channel.eventLoop.submit { try Self.wrapped(channel) }.get()
         try await client.executeThenClose { inbound, outbound in
+            try await channel.setOption(.autoRead, value: true).get()
             var incoming = inbound.makeAsyncIterator()
             guard var (text, rest) = try await Self.head(&incoming) else { return }
             guard let request = ProxyRequest(text) else { return try await outbound.answer("400 Bad Request") }
@@ -69,9 +80,15 @@ struct PageProxy: Sendable {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask {
                         if request.isTunnel { try await outbound.write(ByteBuffer(string: "HTTP/1.1 200 Connection established\r\n\r\n")) }
-                        for try await part in answers {
-                            try traffic.count(part.readableBytes)
-                            try await outbound.write(part)
+                        do {
+                            for try await part in answers {
+                                try traffic.count(part.readableBytes)
+                                try await outbound.write(part)
+                            }
+                        } catch {
+                            // The browser learns of a connection that broke by its own breaking.
+                            channel.close(promise: nil)
+                            throw error
                         }
                         outbound.finish()
                     }
@@ -125,6 +142,21 @@ struct PageProxy: Sendable {
         let error = ServiceError(.badGateway, code: "page_unreachable", "“\(place)” cannot be connected to: \(reason.prefix(200)).")
         await destinations.failed(place, error)
         throw error
+    }
+}
+
+/// Connections that were accepted, so that those that are never served are closed too.
+private final class Accepted: Sendable {
+    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+    func add(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        channels.withLock { $0[id] = channel }
+        channel.closeFuture.whenComplete { _ in self.channels.withLock { $0[id] = nil } }
+    }
+
+    func close() {
+        for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
     }
 }
 

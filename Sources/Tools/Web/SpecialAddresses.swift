@@ -41,6 +41,7 @@ enum SpecialAddresses {
         v4(10, 0, 0, 8, "a private address"),
         v4(100, 64, 0, 10, "an address shared behind a provider's NAT"),
         v4(127, 0, 0, 8, "a loopback address"),
+        Block<UInt32>(prefix: 0xA83F_8110, length: 32, kind: "an address of a cloud's host"),
         v4(169, 254, 0, 16, "a link-local address"),
         v4(172, 16, 0, 12, "a private address"),
         v4(192, 0, 0, 24, "an address for protocols"),

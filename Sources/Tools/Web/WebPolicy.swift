@@ -63,7 +63,9 @@ struct WebPolicy: Sendable {
     /// One address that is not public condemns its name: which of them is connected to would be chance.
     private func judge(_ addresses: [IPAddress], of place: HostPort) throws {
         for address in addresses {
-            if let kind = SpecialAddresses.kind(of: address) { throw Self.blocked("\(place)", "\(address) is \(kind)") }
+            if let kind = SpecialAddresses.kind(of: address) ?? LocalNetworks.kind(of: address) {
+                throw Self.blocked("\(place)", "\(address) is \(kind)")
+            }
         }
     }
 
@@ -79,10 +81,12 @@ struct WebPolicy: Sendable {
     /// The system's resolver. Who stops waiting for it goes on at once: it cannot be interrupted.
     static let system: Resolver = { name in
         let (answers, answer) = AsyncThrowingStream.makeStream(of: [IPAddress].self)
-        Task {
+        let lookup = Task {
             do { answer.yield(try await offPool { IPAddress.resolved(name) }) } catch { answer.finish(throwing: error) }
             answer.finish()
         }
+        // One that has not begun never does.
+        answer.onTermination = { _ in lookup.cancel() }
         for try await found in answers { return found }
         throw CancellationError()
     }

@@ -12,7 +12,10 @@ struct FolderEntry: Sendable {
 
 extension Descriptor {
     /// The names in this folder, without `.` and `..`, sorted by their bytes. Names that are no UTF-8 are left out: no call can name them.
-    func entries() throws(Errno) -> [FolderEntry] {
+    func entries() throws(Errno) -> [FolderEntry] { try listing().entries }
+
+    /// The same, and whether no name was left out.
+    func listing() throws(Errno) -> (entries: [FolderEntry], isWhole: Bool) {
         // A stream of its own, since it owns its descriptor and moves its offset.
         let own = openat(raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { throw Errno(rawValue: errno) }
@@ -23,6 +26,7 @@ extension Descriptor {
         }
         defer { closedir(stream) }
         var entries: [FolderEntry] = []
+        var isWhole = true
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
@@ -34,10 +38,14 @@ extension Descriptor {
                     String(validatingCString: $0)
                 }
             }
-            guard let name, name != ".", name != ".." else { continue }
+            guard let name else {
+                isWhole = false
+                continue
+            }
+            guard name != ".", name != ".." else { continue }
             entries.append(FolderEntry(name: name, kind: kind(of: name, entry.pointee.d_type), inode: UInt64(entry.pointee.d_ino)))
         }
-        return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        return (entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, isWhole)
     }
 
     /// What a name in this folder stands for, a link for itself.

@@ -20,10 +20,13 @@ struct FolderWalk: Sendable {
     ///   - folder: where the walk starts.
     ///   - parts: what the parts of its path are called in `visit`.
     ///   - visit: is given the parts of each entry's path, the entry, and the folder it lies in.
-    /// - Returns: whether everything was visited: folders that cannot be opened are passed over, and too deep ones.
+    ///   - unseen: is given the parts of folders that are passed over, since they cannot be opened or are too deep, or in which a name is
+    ///     that cannot be read.
+    /// - Returns: whether everything was visited.
     @discardableResult
     static func visit(
-        _ folder: Descriptor, parts: [String], _ visit: (_ parts: [String], _ entry: FolderEntry, _ folder: Descriptor) throws -> Step
+        _ folder: Descriptor, parts: [String], unseen: (_ parts: [String]) -> Void = { _ in },
+        _ visit: (_ parts: [String], _ entry: FolderEntry, _ folder: Descriptor) throws -> Step
     ) rethrows -> Bool {
         var stack = [(folder, parts, (try? folder.entries()) ?? [], 0)]
         var isWhole = true
@@ -38,11 +41,13 @@ struct FolderWalk: Sendable {
             case .enter where entry.kind == .folder:
                 guard stack.count < maxDepth,
                     let below = try? Descriptor(openat(here.raw, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
-                    let inside = try? below.entries()
+                    let (inside, isWholeFolder) = try? below.listing()
                 else {
                     isWhole = false
+                    unseen(path)
                     continue
                 }
+                if !isWholeFolder { unseen(path) }
                 stack.append((below, path, inside, 0))
             case .enter: continue
             }
