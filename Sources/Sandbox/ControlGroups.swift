@@ -29,7 +29,7 @@ struct ControlGroups: Sendable {
             if let home { homes.append(Home(folder: home, version: version, bounds: bounds)) }
         }
         guard Bound.allCases.allSatisfy({ bound in homes.contains { $0.bounds.contains(bound) } }) else { return nil }
-        homes.forEach { sweep($0.folder) }
+        for home in homes { sweep(home.folder) }
         return Self(homes: homes)
     }
 
