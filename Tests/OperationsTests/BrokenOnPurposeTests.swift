@@ -133,7 +133,7 @@ struct BrokenOnPurposeTests {
             try await withRunning(Idle(), settings: base) { client in
                 let port = "\(try #require(client.port))"
                 let settings = try await Settings.test(["RAG_PORT": port, "EMBEDDING_PORT": port, "API_GATEWAY_PORT": "1"], folder: folder)
-                #expect(await run("S10", settings)?.outcome == .pass)
+                #expect(await run("S10", settings, patience: .seconds(60))?.outcome == .pass)
                 let result = try #require(await run("S11", settings))
                 #expect(result.outcome == .fail)
                 #expect(result.reason?.contains("another program answers") == true)
