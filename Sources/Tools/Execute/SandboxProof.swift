@@ -6,7 +6,8 @@ struct SandboxProof: Service {
     let sandbox: Sandbox
 
     func run() async throws {
-        await sandbox.preflight()
+        // Not waited for: a service that is told to end while it tries does so at once, and what is tried ends with it.
+        Task { await sandbox.preflight() }
         try await gracefulShutdown()
     }
 }
