@@ -6,12 +6,23 @@ import pytest
 
 from disk import SmallDisk
 from stack import Stack
+from toolserver import ToolServer
 
 
 @pytest.fixture(scope="session")
 def stack():
     """The whole stack, ready, shared by every suite that leaves it as it found it."""
     running = Stack()
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """A tool server that trusts keys alone."""
+    running = ToolServer(SECURITY_MODE="production")
     try:
         yield running.start()
     finally:

@@ -10,24 +10,13 @@ import time
 import httpx
 import pytest
 
-from stack import ROOT
+import documented
 from toolserver import ToolServer
 
 
 def routes():
-    """Every route of the administration that is an administrator's, as the docs list them; a test of the house holds those to the program."""
-    table = (ROOT / "docs" / "api.md").read_text().split("Its administration, on port 8021")[1]
-    return re.findall(r"\| `([A-Z]+) (/security/\S+)` \| admin \|", table)
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    """A tool server that trusts keys alone."""
-    running = ToolServer(SECURITY_MODE="production")
-    try:
-        yield running.start()
-    finally:
-        running.stop()
+    """Every route of the administration that is an administrator's."""
+    return [(method, path) for _, method, path, who in documented.of(["administration"]) if who == "admin"]
 
 
 def administration(server, key=None):

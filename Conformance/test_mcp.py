@@ -392,16 +392,6 @@ def test_a_client_is_told_what_it_asked_to_be_told(whole, way, mode, level, is_t
 # MARK: Authorization
 
 
-@pytest.fixture(scope="module")
-def guarded():
-    """A tool server that trusts keys alone."""
-    running = ToolServer(SECURITY_MODE="production")
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-
-
 def test_401_leads_to_the_metadata_of_the_resource_and_that_promises_no_more_than_there_is(guarded):
     url = guarded.url("mcp-server")
     # A token of somebody else's, however well it is formed, is none of ours (RFC 8707); one in the address is none at all.

@@ -126,7 +126,12 @@ actor ModelSwitch {
         }
         do {
             let file = if let known { try await store.file(known, for: role) } else { try await store.file(for: role) }
-            let plan = await store.plan(for: await Machine.current().seen(by: engine), with: known.map { [role: $0] } ?? [:])
+            let machine = await Machine.current().seen(by: engine)
+            let plan = await store.plan(for: machine, with: known.map { [role: $0] } ?? [:])
+            // Where the models of the settings do not fit either, it is no worse than it was.
+            if !plan.fits, await store.plan(for: machine).fits {
+                throw ModelUnavailable(description: plan.problems.joined(separator: " "))
+            }
             for line in plan.notes + plan.problems { logger.info("memory plan", metadata: ["note": "\(line)"]) }
             return ServedModel(file: file, configuration: .chat(file.path, share: try plan.share(role), settings: settings))
         } catch let error as ModelUnavailable {

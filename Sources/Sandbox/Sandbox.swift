@@ -107,7 +107,8 @@ public actor Sandbox {
 
     /// How the memory of a run is bounded, in words.
     public func memoryBound() async -> String {
-        (try? await equipment())?.groups == nil ? "by a watch, ten times a second" : "by a control group"
+        guard let equipment = try? await equipment() else { return "by nothing: there is no sandbox here" }
+        return equipment.groups == nil ? "by a watch, ten times a second" : "by a control group"
     }
 
     private func equipment() async throws -> Equipment {

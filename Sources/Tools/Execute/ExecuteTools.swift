@@ -37,11 +37,11 @@ struct ExecuteBash: Tool {
         guard !command.allSatisfy(\.isWhitespace) else { throw ServiceError.invalid("The command is empty.", parameter: "command") }
         return try await runner.run(
             ["bash", "-c", command], seconds: arguments.integer("timeout"),
-            view: { try await runner.view(arguments.optionalString("working_dir")) }, shown: command, context)
+            in: .workspace(arguments.optionalString("working_dir")), shown: command, context)
     }
 
     func preview(_ arguments: ToolArguments, _ context: ToolContext) async throws -> String? {
-        try await runner.preview(arguments.string("command"), in: arguments.optionalString("working_dir"))
+        try await runner.preview(arguments.string("command"), in: .workspace(arguments.optionalString("working_dir")))
     }
 }
 
@@ -56,13 +56,13 @@ struct RunCommand: Tool {
             throw ServiceError.invalid("The command is empty.", parameter: "command")
         }
         return try await runner.run(
-            command, seconds: arguments.integer("timeout"), view: { try await runner.view(arguments.optionalString("working_dir")) },
+            command, seconds: arguments.integer("timeout"), in: .workspace(arguments.optionalString("working_dir")),
             shown: Self.quoted(command), context)
     }
 
     func preview(_ arguments: ToolArguments, _ context: ToolContext) async throws -> String? {
         try await runner.preview(
-            Self.quoted([arguments.string("command")] + arguments.strings("args")), in: arguments.optionalString("working_dir"))
+            Self.quoted([arguments.string("command")] + arguments.strings("args")), in: .workspace(arguments.optionalString("working_dir")))
     }
 
     /// As a POSIX shell would have to be given it: where one argument ends and the next begins can be seen.
