@@ -47,5 +47,8 @@ struct BoundedProgramTests {
             let output = try await program().run(["-c", "exit 0"], in: "/", input: [UInt8](repeating: 0x78, count: 1_000_000))
             #expect(output.status == 0)
         }
+        // Nor may the signal end this process, which need not have opened a socket yet; a program that is run still ends by it.
+        raise(SIGPIPE)
+        #expect(try await program().run(["-c", "kill -PIPE $$; echo alive"], in: "/").status == 128 + Int(SIGPIPE))
     }
 }

@@ -92,6 +92,7 @@ public struct BoundedProgram: Sendable {
     private func start(
         _ arguments: [String], in folder: FilePath, input: [UInt8], _ watch: (@Sendable (Running) async -> Void)?
     ) async throws -> Output {
+        BrokenPipes.failInsteadOfEnding()
         var options = PlatformOptions()
         options.processGroupID = 0
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(10))]

@@ -17,6 +17,7 @@ enum BrowserProcess {
         _ program: BrowserProgram, _ arguments: [String], in folder: FilePath,
         _ work: @escaping @Sendable (DevTools) async throws -> Value
     ) async throws -> Value {
+        BrokenPipes.failInsteadOfEnding()
         var options = PlatformOptions()
         options.processGroupID = 0
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(10))]
