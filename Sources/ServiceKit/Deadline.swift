@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The time that was set for some work has passed.
 public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
@@ -12,14 +13,18 @@ public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
 public func withDeadline<Value: Sendable>(
     _ limit: Duration, isolation: isolated (any Actor)? = #isolation, _ work: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
-    try await withThrowingTaskGroup(of: Value.self) { group in
-        group.addTask { try await work() }
-        group.addTask {
-            try await Task.sleep(for: limit)
-            throw DeadlineExceeded(limit: limit)
-        }
-        defer { group.cancelAll() }
-        guard let first = try await group.next() else { throw CancellationError() }
-        return first
+    let hasPassed = Atomic(false)
+    let task = Task { try await work() }
+    let alarm = Alarms.shared.set(after: limit) {
+        hasPassed.store(true, ordering: .relaxed)
+        task.cancel()
     }
+    defer { Alarms.shared.clear(alarm) }
+    let result = await withTaskCancellationHandler {
+        await task.result
+    } onCancel: {
+        task.cancel()
+    }
+    guard !hasPassed.load(ordering: .relaxed) else { throw DeadlineExceeded(limit: limit) }
+    return try result.get()
 }

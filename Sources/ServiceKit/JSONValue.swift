@@ -13,24 +13,29 @@ public enum JSONValue: Sendable, Hashable {
 
 extension JSONValue: Codable {
     public init(from decoder: any Decoder) throws {
+        // A type that does not fit costs an error, so what is frequent is tried first.
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? container.decode(UInt64.self) {
-            self = .unsigned(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = Self.exact(value, container)
+        } else if let value = try? container.decode(Bool.self) {
+            self = .bool(value)
         } else if let value = try? container.decode([JSONValue].self) {
             self = .array(value)
         } else {
             self = .object(try container.decode([String: JSONValue].self))
         }
+    }
+
+    /// A number as exact as it was written: doubles tell whole numbers apart up to 2⁵³.
+    private static func exact(_ value: Double, _ container: any SingleValueDecodingContainer) -> JSONValue {
+        if let whole = Int64(exactly: value), whole.magnitude < 1 << 53 { return .integer(whole) }
+        guard value.rounded() == value else { return .number(value) }
+        if let whole = try? container.decode(Int64.self) { return .integer(whole) }
+        return (try? container.decode(UInt64.self)).map(JSONValue.unsigned) ?? .number(value)
     }
 
     public func encode(to encoder: any Encoder) throws {

@@ -6,17 +6,20 @@ public struct RequestScope: Sendable {
     public let requestID: String
     /// W3C Trace Context.
     public let trace: TraceParent
+    /// When the request came in.
+    public let begun: ContinuousClock.Instant
 
-    public init(requestID: String, trace: TraceParent) {
+    public init(requestID: String, trace: TraceParent, begun: ContinuousClock.Instant = .now) {
         self.requestID = requestID
         self.trace = trace
+        self.begun = begun
     }
 
     /// The scope of the request that the current task works for.
     @TaskLocal public static var current: RequestScope?
 
     /// An id as this suite makes them: 128 random bits in hex.
-    public static func makeID() -> String { TraceParent.hex(bytes: 16) }
+    public static func makeID() -> String { TraceParent.hex(words: 2) }
 
     /// An incoming id, if it is one that can stand in logs and headers: 1 to 128 printable ASCII characters without spaces.
     public static func acceptable(_ id: String?) -> String? {
@@ -33,8 +36,8 @@ public struct TraceParent: Sendable, Equatable, CustomStringConvertible {
 
     /// A new trace.
     public init() {
-        traceID = Self.hex(bytes: 16)
-        parentID = Self.hex(bytes: 8)
+        traceID = Self.hex(words: 2)
+        parentID = Self.hex(words: 1)
         flags = "01"
     }
 
@@ -54,7 +57,7 @@ public struct TraceParent: Sendable, Equatable, CustomStringConvertible {
     private init(traceID: String, flags: String) {
         self.traceID = traceID
         self.flags = flags
-        parentID = Self.hex(bytes: 8)
+        parentID = Self.hex(words: 1)
     }
 
     /// The header for a call made on behalf of this one: same trace, new parent.
@@ -62,8 +65,9 @@ public struct TraceParent: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { "00-\(traceID)-\(parentID)-\(flags)" }
 
-    static func hex(bytes: Int) -> String {
+    /// So many times 64 random bits.
+    static func hex(words: Int) -> String {
         var generator = SystemRandomNumberGenerator()
-        return (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &generator) }.hex
+        return (0..<words).flatMap { _ in withUnsafeBytes(of: generator.next(), Array.init) }.hex
     }
 }

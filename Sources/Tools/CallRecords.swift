@@ -53,11 +53,9 @@ struct CallRecords: Sendable {
             requestID: call.origin.requestID)
     }
 
-    /// What happened is recorded even when the caller has gone and the task with it.
     private func write(_ records: [AuditRecord]) async throws {
-        let audit = audit
         do {
-            try await Task { try await audit.append(records) }.value
+            try await audit.append(records)
         } catch {
             throw ServiceError.unavailable(
                 "The audit log cannot be written, and nothing is done that is not recorded: \(error)", code: "audit_unavailable",

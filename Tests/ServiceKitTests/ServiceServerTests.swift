@@ -154,7 +154,8 @@ struct ServiceServerTests {
                 registry: PrometheusRegistry(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             try await server.application(port: 0, idleLimit: .milliseconds(200)).test(.live) { client in
                 let channel = try await Self.connect(client)
-                try await channel.writeAndFlush(ByteBuffer(string: "GET /livez HTTP/1.1\r\nHost: local"))
+                // On a busy machine the connection may be given up before a byte of it was sent.
+                try? await channel.writeAndFlush(ByteBuffer(string: "GET /livez HTTP/1.1\r\nHost: local"))
                 try await channel.closeFuture.get()
             }
         }

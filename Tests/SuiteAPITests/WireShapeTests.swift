@@ -13,7 +13,8 @@ struct WireShapeTests {
 
     @Test("JSON of any kind comes back as it was")
     func values() throws {
-        let text = #"{"a":[1,1.5,"x",null,true,{"b":[]}],"c":-9007199254740993}"#
+        let text =
+            #"{"a":[1,1.5,"x",null,true,{"b":[]},"1",0],"c":-9007199254740993,"d":[18446744073709551615,9223372036854775807,1e+300]}"#
         let value = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
         #expect(String(decoding: try JSONEncoder.sorted.encode(value), as: UTF8.self) == text)
     }

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import ServiceKit
 import Suite
+import Synchronization
 import SystemPackage
 
 #if canImport(Glibc)
@@ -26,6 +27,12 @@ struct AuditAnchor: Sendable {
     private let folders: DataFolders
     private let path: FilePath
     private let key: SymmetricKey
+    private let lastRead = LastRead()
+
+    /// The mark that was read last, and the file it stood in.
+    private final class LastRead: Sendable {
+        let value = Mutex<(file: FileVersion, mark: Mark)?>(nil)
+    }
 
     init(_ folders: DataFolders) throws {
         self.folders = folders
@@ -116,11 +123,39 @@ struct AuditAnchor: Sendable {
         return mark
     }
 
+    /// The same, read again only when the file was replaced or changed: asked before every commit.
+    func lastMark() throws -> Mark? {
+        guard let file = FileVersion(path) else { return try mark() }
+        if let known = lastRead.value.withLock({ $0 }), known.file == file { return known.mark }
+        let mark = try mark()
+        // What is replaced meanwhile is another version, and read the next time.
+        lastRead.value.withLock { $0 = mark.map { (file, $0) } }
+        return mark
+    }
+
     /// Signs which records retention dropped, so that nobody else can drop some and say it was retention.
     func signature(ofPruned id: Int64, _ hash: Data) -> String { signature("pruned\n\(id)\n\(Array(hash).hex)") }
 
     private func signature(_ text: String) -> String {
         Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key)).hex
+    }
+}
+
+/// What tells whether a file is still the one that was read: nobody can change its contents and keep the time of the last change.
+private struct FileVersion: Equatable {
+    let inode: UInt64
+    let seconds: Int
+    let nanoseconds: Int
+
+    init?(_ path: FilePath) {
+        var status = stat()
+        guard stat(path.string, &status) == 0 else { return nil }
+        inode = UInt64(status.st_ino)
+        #if canImport(Darwin)
+            (seconds, nanoseconds) = (status.st_ctimespec.tv_sec, status.st_ctimespec.tv_nsec)
+        #else
+            (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
+        #endif
     }
 }
 

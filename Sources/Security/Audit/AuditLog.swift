@@ -18,10 +18,12 @@ public actor AuditLog {
     /// Records of one transaction at the most, so that none waits long for others.
     private static let batch = 512
 
+    private let executor = BlockingExecutor("security.audit")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     nonisolated let database: SecurityDatabase
     nonisolated let anchor: AuditAnchor
     private var waiting: [Waiting] = []
-    private var isWriting = false
+    private var isDraining = false
     private var isSealing = false
     /// Where the log ended when this process last wrote, and how much of that is anchored.
     private var head: AuditHead?
@@ -35,21 +37,24 @@ public actor AuditLog {
         anchor = try AuditAnchor(settings.dataFolders)
     }
 
-    /// Appends records and returns once they are durable; they stand next to one another in the log.
+    /// Appends records and returns once they are durable; they stand next to one another in the log. They are kept even when the caller
+    /// has gone and the task with it.
     ///
     /// - Throws: the database's error; none of the records was written then.
     public func append(_ records: [AuditRecord]) async throws {
         try await withCheckedThrowingContinuation { continuation in
             waiting.append(Waiting(records: records, continuation: continuation))
-            guard !isWriting else { return }
-            isWriting = true
-            Task { await drain() }
+            guard !isDraining else { return }
+            isDraining = true
+            // Its turn comes after those who wait for the executor already.
+            Task { drain() }
         }
     }
 
     public func append(_ record: AuditRecord) async throws { try await append([record]) }
 
-    private func drain() async {
+    private func drain() {
+        isDraining = false
         while !waiting.isEmpty {
             var count = 0
             let end = waiting.firstIndex { waiting in
@@ -60,9 +65,8 @@ public actor AuditLog {
             waiting.removeFirst(taken.count)
             do {
                 let records = taken.flatMap(\.records)
-                let known = head
                 let begun = ContinuousClock.now
-                head = try await database.pool.write { [anchor] db in try Self.write(records, db, anchor, known) }
+                head = try database.pool.write { db in try Self.write(records, db, anchor, head) }
                 commits.recordNanoseconds(begun.duration(to: .now).nanoseconds)
                 written.increment(by: records.count)
                 for entry in taken { entry.continuation.resume() }
@@ -71,7 +75,6 @@ public actor AuditLog {
                 for entry in taken { entry.continuation.resume(throwing: error) }
             }
         }
-        isWriting = false
     }
 
     /// Anchors how far the log has come: a few times a second while records come, and once more after the last of them.
@@ -106,7 +109,7 @@ public actor AuditLog {
         // When the anchor or this process knows of later records, the end was cut off. The chain goes on from where it had come to: the
         // gap stays to be seen, whatever is written after it.
         if let known, known.lastID > head.lastID { (head.lastID, head.hash) = (known.lastID, known.hash) }
-        if let mark = try? anchor.mark(), mark.last_id > head.lastID, let hash = Data(hex: mark.hash) {
+        if let mark = try? anchor.lastMark(), mark.last_id > head.lastID, let hash = Data(hex: mark.hash) {
             (head.lastID, head.hash) = (mark.last_id, hash)
         }
         let time = Date.now.sqlText
@@ -138,7 +141,7 @@ struct AuditHead: Sendable {
     let prunedSignature: String?
 
     init(_ db: Database) throws {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM security_audit_head") else {
+        guard let row = try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM security_audit_head")) else {
             throw DatabaseError(message: "security_audit_head has no row")
         }
         lastID = row["last_id"]

@@ -1,51 +1,51 @@
 import GRDB
+import ServiceKit
 import Synchronization
 
 /// Users, roles and keys as they are now, kept in memory and read again as soon as any process changed them.
 ///
-/// Each call asks the database for its generation, which a change makes grow in the transaction that makes it. Times of files tell too
-/// little for that: a commit writes them before its sync, and is seen only after. Calls that come together ask together: whoever comes
-/// before a question is put shares its answer.
-public final class Identities: Sendable {
-    private struct State {
-        var held: AccessSnapshot?
-        /// The question that was put last, or is about to be.
-        var last: Task<AccessSnapshot, any Error>?
-        /// The one that is not put yet.
-        var next: Task<AccessSnapshot, any Error>?
+/// Each request asks the database for its generation, which a change makes grow in the transaction that makes it. Times of files tell too
+/// little for that: a commit writes them before its sync, and is seen only after. One question is put at a time, and a request is content
+/// with the answer to one that was put after it came in, whoever put it.
+public actor Identities {
+    private struct Answer: Sendable {
+        let snapshot: AccessSnapshot
+        let asked: ContinuousClock.Instant
     }
 
-    let database: SecurityDatabase
-    private let state = Mutex(State())
+    /// A request that lasts longer asks anew.
+    private static let oldest: Duration = .milliseconds(100)
+
+    private let executor = BlockingExecutor("security.identities")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated let database: SecurityDatabase
+    private nonisolated let last = Mutex<Answer?>(nil)
 
     public init(_ database: SecurityDatabase) { self.database = database }
 
     /// - Throws: the database's error; callers treat it as “nobody may”.
-    func current() async throws -> AccessSnapshot {
-        let question = state.withLock { state in
-            if let next = state.next { return next }
-            let before = state.last
-            let next = Task {
-                _ = await before?.result
-                return try await read()
-            }
-            (state.last, state.next) = (next, next)
-            return next
-        }
-        return try await question.value
+    nonisolated func current() async throws -> AccessSnapshot {
+        let now = ContinuousClock.now
+        let since = max(RequestScope.current?.begun ?? now, now - Self.oldest)
+        if let snapshot = answer(since: since) { return snapshot }
+        return try await ask(since: since)
     }
 
-    private func read() async throws -> AccessSnapshot {
-        let last = state.withLock { state in
-            state.next = nil
-            return state.held
-        }
-        let snapshot = try await database.pool.read { db in
+    private nonisolated func answer(since: ContinuousClock.Instant) -> AccessSnapshot? {
+        last.withLock { $0.flatMap { $0.asked >= since ? $0.snapshot : nil } }
+    }
+
+    private func ask(since: ContinuousClock.Instant) throws -> AccessSnapshot {
+        // While this waited for its turn, another may have asked.
+        if let snapshot = answer(since: since) { return snapshot }
+        let asked = ContinuousClock.now
+        let known = last.withLock { $0?.snapshot }
+        let snapshot = try database.pool.read { db in
             let generation = try Int.fetchOne(db.cachedStatement(sql: "SELECT generation FROM security_state"))
-            if let last, last.generation == generation { return last }
+            if let known, known.generation == generation { return known }
             return try AccessSnapshot(db)
         }
-        state.withLock { $0.held = snapshot }
+        last.withLock { $0 = Answer(snapshot: snapshot, asked: asked) }
         return snapshot
     }
 }

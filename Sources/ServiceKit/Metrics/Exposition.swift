@@ -27,6 +27,8 @@ struct Exposition {
     }
 
     private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+        // Three searches for what is hardly ever there would be most of what a counter costs.
+        guard value.utf8.contains(where: { "\\\"\n".utf8.contains($0) }) else { return value }
+        return value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
     }
 }

@@ -20,7 +20,7 @@ struct ListFiles: Tool {
             } catch let error as Errno {
                 throw Workspace.refusal(error, path)
             }
-            let all = names.filter { !workspace.isDenied(folder.path.appending($0.name)) }
+            let all = names.filter { !workspace.isDenied($0.name, in: folder) }
             let shown = all.prefix(Self.limit)
             let entries = shown.map { entry -> JSONValue in
                 var fields: [String: JSONValue] = ["name": .string(entry.name), "type": .string(entry.kind.rawValue)]

@@ -79,6 +79,11 @@ extension Workspace {
         }
     }
 
+    /// Whether a name in a folder that is open to tools is a secret.
+    func isDenied(_ name: String, in folder: OpenedPlace) -> Bool {
+        SecretNames.matchLast(of: (folder.parts + [name])[...]) || hidden.contains(folder.path.appending(name))
+    }
+
     func openRoot(_ place: Place) throws -> Descriptor {
         do {
             return try Descriptor(Foundation.open(place.root.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
