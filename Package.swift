@@ -86,6 +86,7 @@ let package = Package(
         module(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
+        module("Memory", service + [grdb, nioHTTP1, systemPackage, product("AsyncAlgorithms", "swift-async-algorithms")]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
         module(
             "Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, nioPosix, subprocess, systemPackage]),
@@ -147,6 +148,7 @@ let package = Package(
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),
         tests("GatewayTests", ["Gateway", asyncHTTPClient, nioHTTP1]),
+        tests("MemoryTests", ["Memory", "Vectors", grdb]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
         tests("OperationsTests", ["Operations"]),

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import ServiceKit
 import SystemPackage
 
 /// What retrieval knows of documents and passages, with the lexical index. Vectors are in the vector store, under the same ids.

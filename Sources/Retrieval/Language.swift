@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 
 /// The language of a question, which its answer takes.
 enum Language: String, Sendable, CaseIterable {

@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 
 /// What of a question is searched by words: each word outside Korean, each pair of syllables within. Any text is a question: nothing in it
 /// is an operator.

@@ -44,6 +44,13 @@ public enum SettingKeys {
     public static let requestTimeout = Setting.integer(
         "REQUEST_TIMEOUT", 300, in: 1...86_400, "Seconds after which a service gives up on a request.")
 
+    // MARK: Memory
+    public static let defaultProject = Setting.text(
+        "DEFAULT_PROJECT_ID", "", "Project whose memory is meant when none is named; empty: each user's own.")
+    public static let memorySyncInterval = Setting.integer(
+        "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the memory service for vectors that are not written yet."
+    )
+
     // MARK: Inference
     public static let llamaServer = Setting.text(
         "LLAMA_SERVER", "", "The llama-server to run; empty: the one on PATH, else the managed engine.")
@@ -189,7 +196,8 @@ extension SettingKeys {
         llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
-        documentsDirectory, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled, approvalTimeout, approvalMaxPending,
+        documentsDirectory, defaultProject, memorySyncInterval, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled,
+        approvalTimeout, approvalMaxPending,
         auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
         projectRoot,
         allowedRoots, mcpMaxSessions, mcpSessionTimeout, chromium, webTimeout, webMaxBytes, webMaxBrowsers, webAllowedHosts, notionToken,

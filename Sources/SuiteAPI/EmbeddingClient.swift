@@ -8,8 +8,11 @@ public struct EmbeddingClient: Sendable {
     public init(_ client: ServiceClient) { self.client = client }
 
     /// One vector for each text, in order.
-    public func embed(_ texts: [String], for purpose: EmbeddingPurpose) async throws -> EmbedResponse {
-        let answer: EmbedResponse = try await client.send(.POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose))
+    ///
+    /// - Parameter truncate: whether a text that is longer than the model reads is embedded by its beginning instead of refused.
+    public func embed(_ texts: [String], for purpose: EmbeddingPurpose, truncate: Bool = false) async throws -> EmbedResponse {
+        let answer: EmbedResponse = try await client.send(
+            .POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose, truncate: truncate))
         guard answer.embeddings.count == texts.count else {
             throw UpstreamError(
                 service: client.name, status: 200, message: "\(answer.embeddings.count) vectors came for \(texts.count) texts")

@@ -1,11 +1,9 @@
 import Foundation
 import Hummingbird
 import NIOCore
-import Security
-import ServiceKit
 
 /// A body all of whose fields are known. One that is passed over would be a change that somebody takes for made.
-protocol StrictBody: Decodable, Sendable {
+public protocol StrictBody: Decodable, Sendable {
     associatedtype CodingKeys: CodingKey & CaseIterable
 }
 
@@ -14,7 +12,7 @@ extension Request {
     ///
     /// - Throws: 400 when it is not a JSON object or a field stands in it twice; 422 for a field that is not known, missing or of the wrong
     ///   type, naming it.
-    func strict<Body: StrictBody>(_ type: Body.Type, _ context: CallContext) async throws -> Body {
+    public func strict<Body: StrictBody>(_ type: Body.Type, _ context: CallContext) async throws -> Body {
         var bytes = try await bytes(context)
         if bytes.readableBytes == 0 { bytes.writeString("{}") }
         let known = Body.CodingKeys.allCases.map(\.stringValue)
@@ -28,13 +26,8 @@ extension Request {
 }
 
 extension CallContext {
-    /// Who makes a change by this request.
-    var administrator: Administrator {
-        Administrator(id: caller.id, address: remoteAddress?.ipAddress, requestID: RequestScope.current?.requestID)
-    }
-
     /// A part of the path as it was meant.
-    func part(_ name: String) throws -> String {
+    public func part(_ name: String) throws -> String {
         let raw = try parameters.require(name)
         return raw.removingPercentEncoding ?? raw
     }

@@ -1,0 +1,39 @@
+import GRDB
+
+/// The tables of one project's memory, with the names that the reference system gave them. Migrations are only ever added.
+enum MemorySchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("conversations") { db in try db.execute(sql: conversations) }
+        return migrator
+    }
+
+    /// The index holds no text of its own: what it needs to forget a conversation is made from the conversation again. Which words stand
+    /// in it is all that is asked of it (`detail = none`, `columnsize = 0`); ranking looks at the texts of the best. The words come ready
+    /// made (``MemoryTerms``): to the tokenizer each is one token, whatever letters are in it.
+    ///
+    /// Numbers of conversations are never given twice (AUTOINCREMENT), so that what is queued for one is never applied to another.
+    private static let conversations = """
+        CREATE TABLE project (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL, created_at TEXT NOT NULL);
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, user_query TEXT NOT NULL, ai_response TEXT NOT NULL,
+            model_used TEXT, importance_score INTEGER NOT NULL DEFAULT 5 CHECK (importance_score BETWEEN 1 AND 10),
+            tags TEXT NOT NULL DEFAULT '[]', session_id TEXT, token_count INTEGER, response_time_ms INTEGER, project_context TEXT,
+            created_at TEXT NOT NULL, updated_at TEXT NOT NULL, expires_at TEXT);
+        CREATE INDEX conversations_timestamp ON conversations (timestamp);
+        CREATE INDEX conversations_importance ON conversations (importance_score);
+        CREATE INDEX conversations_expires ON conversations (expires_at);
+        CREATE INDEX conversations_session ON conversations (session_id);
+        CREATE INDEX conversations_model ON conversations (model_used);
+        CREATE VIRTUAL TABLE conversations_fts USING fts5 (
+            terms, content = '', detail = none, columnsize = 0, tokenize = "ascii tokenchars '+#'");
+        CREATE TABLE conversation_embeddings (
+            id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL UNIQUE REFERENCES conversations (id) ON DELETE CASCADE,
+            qdrant_point_id INTEGER, sync_status TEXT NOT NULL DEFAULT 'pending' CHECK (sync_status IN ('pending', 'synced', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at TEXT, last_error TEXT, synced_at TEXT, created_at TEXT NOT NULL);
+        CREATE INDEX conversation_embeddings_status ON conversation_embeddings (sync_status);
+        CREATE TABLE vector_deletions (
+            point_id INTEGER PRIMARY KEY, attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at TEXT, last_error TEXT,
+            created_at TEXT NOT NULL);
+        """
+}

@@ -1,0 +1,98 @@
+import HTTPTypes
+import Logging
+import NIOHTTP1
+import ServiceKit
+import ServiceLifecycle
+import Suite
+import SuiteAPI
+
+/// Long-term memory: conversations by project, found again by words and by meaning, forgotten when their time has come.
+public struct MemoryService: SuiteService {
+    public let id = ServiceID.memoryAPI
+    public let errorShape = ErrorShape.detail
+    public let healthyWord = "healthy"
+    let settings: Settings
+    let clients: SuiteClients
+    let projects: Projects
+    let sync: VectorSyncer
+
+    public init(settings: Settings, clients: SuiteClients, logger: Logger) {
+        self.settings = settings
+        self.clients = clients
+        projects = Projects(folder: settings.dataFolders.memory)
+        sync = VectorSyncer(projects: projects, clients: clients, settings: settings, logger: logger)
+    }
+
+    public var routes: [Route] {
+        ConversationRoutes(service: self).all + ProjectRoutes(service: self).all + [
+            Route(.get, "/v1/memory/health", "Whether memory can be kept, and whether it is searched by meaning.", access: .open) { _, _ in
+                let problem = await vectorProblem()
+                return .json(
+                    [
+                        "status": "healthy", "memory_system": "available", "storage_available": true,
+                        "vector_enabled": .bool(problem == nil),
+                        "vector_recovery": problem == nil ? "not_needed" : "failed", "vector_problem": .of(problem),
+                    ] as JSONValue)
+            }
+        ]
+    }
+
+    public var companions: [any ServiceLifecycle.Service] { [sync] }
+
+    /// Ready even while embedding and vectors are away: words are searched then, and what is saved waits in the queue.
+    public func health() async -> Health {
+        let problem = await vectorProblem()
+        return Health(facts: ["vector_enabled": .bool(problem == nil), "vector_problem": .of(problem)])
+    }
+
+    func search(in store: MemoryStore) -> HybridSearch {
+        HybridSearch(store: store, embedding: clients.embedding, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
+    }
+
+    /// The project that a request is about: the one it names, the one that is set for all, or the caller's own.
+    func project(_ given: String?, _ caller: Caller) throws -> ProjectID {
+        let common = settings[SettingKeys.defaultProject]
+        return try ProjectID(given ?? (common.isEmpty ? caller.id : common))
+    }
+
+    /// The memory that a path names.
+    func existing(_ context: CallContext) async throws -> MemoryStore {
+        try await projects.existing(try ProjectID(try context.part("id")), for: context.caller)
+    }
+
+    /// Why search by meaning is not to be had; `nil` when it is.
+    func vectorProblem() async -> String? {
+        do {
+            _ = try await clients.client(.embedding, timeout: .seconds(2)).bytes(.GET, "/health")
+            _ = try await clients.vectors(timeout: .seconds(2), retry: .never).collections()
+            return nil
+        } catch {
+            return String("\(error)".prefix(200))
+        }
+    }
+
+    /// What does not fit between conversations, index and vector store. What is in the queue is on its way, and no fault.
+    func agreement(of store: MemoryStore) async throws -> [String] {
+        var problems = try await store.checkAgreement().problems
+        let expected = try await store.pointsExpected()
+        let collection = VectorSync.collection(of: store.project)
+        let there: Set<Int64>
+        do {
+            there = Set(
+                try await clients.vectors.ids(in: collection).compactMap {
+                    if case .number(let id) = $0 { Int64(clamping: id) } else { nil }
+                })
+        } catch let error as UpstreamError where error.status == 404 {
+            there = []
+        }
+        let missing = expected.synced.subtracting(there)
+        let ghosts = there.subtracting(expected.synced).subtracting(expected.queued)
+        if !missing.isEmpty {
+            problems.append("\(missing.count) vectors are missing from the store, among them that of \(missing.min() ?? 0)")
+        }
+        if !ghosts.isEmpty {
+            problems.append("the store holds \(ghosts.count) vectors of no conversation, among them \(ghosts.min() ?? 0)")
+        }
+        return problems
+    }
+}

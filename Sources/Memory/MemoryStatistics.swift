@@ -1,0 +1,51 @@
+import GRDB
+import ServiceKit
+
+/// What a project's memory holds, in numbers (spec/05 §5.6 of the reference system).
+struct MemoryStatistics: Sendable, Codable {
+    let total_conversations: Int
+    /// `nil` in an empty memory.
+    let avg_importance: Double?
+    let oldest_conversation: String?
+    let latest_conversation: String?
+    /// Conversations by level; every level is there.
+    let importance_distribution: [String: Int]
+    let model_usage: [String: Int]
+    /// Conversations whose vector is not in the store yet, and vectors that have to go from it.
+    let pending_vectors: Int
+}
+
+extension MemoryStore {
+    /// Of conversations whose time has not passed.
+    func statistics() async throws -> MemoryStatistics {
+        let condition = MemoryFilter().condition(at: now())
+        return try await pool.read { db in
+            let levels = try Row.fetchAll(
+                db, sql: "SELECT c.importance_score AS level, count(*) AS count FROM conversations c WHERE \(condition.sql) GROUP BY 1",
+                arguments: condition.arguments)
+            let models = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT coalesce(c.model_used, 'unknown') AS model, count(*) AS count FROM conversations c WHERE \(condition.sql)
+                    GROUP BY 1 ORDER BY 2 DESC LIMIT 100
+                    """, arguments: condition.arguments)
+            let times = try Row.fetchOne(
+                db, sql: "SELECT min(c.timestamp) AS first, max(c.timestamp) AS last FROM conversations c WHERE \(condition.sql)",
+                arguments: condition.arguments)
+            let counts = levels.reduce(into: [Int: Int]()) { $0[$1["level"]] = $1["count"] }
+            let total = counts.values.reduce(0, +)
+            let pending =
+                try Int.fetchOne(
+                    db,
+                    sql: """
+                        SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced') + (SELECT count(*) FROM vector_deletions)
+                        """) ?? 0
+            return MemoryStatistics(
+                total_conversations: total,
+                avg_importance: total == 0 ? nil : Double(counts.map { $0.key * $0.value }.reduce(0, +)) / Double(total),
+                oldest_conversation: times?["first"], latest_conversation: times?["last"],
+                importance_distribution: Dictionary(uniqueKeysWithValues: Importance.range.map { ("\($0)", counts[$0] ?? 0) }),
+                model_usage: models.reduce(into: [:]) { $0[$1["model"]] = $1["count"] }, pending_vectors: pending)
+        }
+    }
+}

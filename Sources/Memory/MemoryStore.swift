@@ -1,0 +1,232 @@
+import Foundation
+import GRDB
+import ServiceKit
+import SystemPackage
+
+/// The memory of one project: `DATA_DIR/memory/projects/<id>/memory.db`.
+///
+/// What was acknowledged survives the end of the process (WAL, `synchronous=NORMAL`: a commit is in the file's log, though not yet synced to
+/// the disk; https://www.sqlite.org/pragma.html#pragma_synchronous). What is changed is queued for the vector store in the same transaction.
+struct MemoryStore: Sendable {
+    let project: ProjectID
+    /// The user who saved something in it first; others do not see it.
+    let owner: String
+    let path: FilePath
+    let pool: DatabasePool
+    let now: @Sendable () -> Date
+
+    /// Opens the database, makes it on first use and brings its tables up to date. Blocks: call it off the cooperative pool.
+    ///
+    /// - Parameter user: whose it becomes when it is new.
+    init(_ project: ProjectID, for user: String, path: FilePath, now: @escaping @Sendable () -> Date = { .now }) throws {
+        let folder = path.removingLastComponent()
+        try FileManager.default.createDirectory(
+            atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(30)
+        configuration.label = "memory"
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -65536") }
+        pool = try DatabasePool(path: path.string, configuration: configuration)
+        try MemorySchema.migrator.migrate(pool)
+        owner = try pool.write { db in
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO project (id, owner, created_at) VALUES (1, ?, ?)", arguments: [user, MemoryTime.text(now())])
+            return try String.fetchOne(db, sql: "SELECT owner FROM project") ?? user
+        }
+        (self.project, self.path, self.now) = (project, path, now)
+    }
+
+    // MARK: One conversation
+
+    /// Keeps a turn.
+    func save(_ new: NewConversation) async throws -> Conversation {
+        try await pool.write { db in
+            let id = try insert(new, db)
+            return try find(id, db)
+        }
+    }
+
+    /// - Throws: 404 when there is none of this number, or its time has passed.
+    func conversation(_ id: Int64) async throws -> Conversation {
+        try await pool.read { db in
+            let found = try find(id, db)
+            guard found.expiresAt.map({ $0 > MemoryTime.text(now()) }) ?? true else { throw Self.unknown(id) }
+            return found
+        }
+    }
+
+    /// Changes what is given of a conversation. A new level counts from when it happened, as if it had been saved with it.
+    ///
+    /// - Throws: 404 when there is none of this number.
+    func edit(_ id: Int64, _ change: ConversationChange) async throws -> Conversation {
+        try await pool.write { db in
+            let old = try find(id, db)
+            let (query, response) = (change.query ?? old.query, change.response ?? old.response)
+            let level = change.importance ?? old.importance
+            let start = MemoryTime.date(old.timestamp) ?? now()
+            let expires = level == old.importance ? old.expiresAt : Expiry.date(level: level, from: start).map(MemoryTime.text)
+            try db.execute(
+                sql: """
+                    UPDATE conversations SET user_query = ?, ai_response = ?, importance_score = ?, tags = ?, expires_at = ?, updated_at = ?
+                    WHERE id = ?
+                    """,
+                arguments: [query, response, level, Self.json(change.tags ?? old.tags), expires, MemoryTime.text(now()), id])
+            try Self.forgetTerms(of: old, db)
+            try Self.addTerms(Conversation.terms(query, response), id, db)
+            try db.execute(
+                sql: """
+                    UPDATE conversation_embeddings SET sync_status = 'pending', attempts = 0, next_attempt_at = NULL, last_error = NULL
+                    WHERE conversation_id = ?
+                    """, arguments: [id])
+            return try find(id, db)
+        }
+    }
+
+    /// - Throws: 404 when there is none of this number.
+    func delete(_ id: Int64) async throws {
+        try await pool.write { db in try remove(try find(id, db), db) }
+    }
+
+    // MARK: Many
+
+    /// Conversations, newest first.
+    func list(_ filter: MemoryFilter, limit: Int, offset: Int) async throws -> (found: [Conversation], total: Int) {
+        try await page(filter, by: "c.timestamp DESC, c.id DESC", limit, offset)
+    }
+
+    /// Conversations, the most important first.
+    func mostImportant(_ filter: MemoryFilter, limit: Int, offset: Int) async throws -> (found: [Conversation], total: Int) {
+        try await page(filter, by: "c.importance_score DESC, c.timestamp DESC, c.id DESC", limit, offset)
+    }
+
+    private func page(
+        _ filter: MemoryFilter, by order: String, _ limit: Int, _ offset: Int
+    ) async throws -> (found: [Conversation], total: Int) {
+        let condition = filter.condition(at: now())
+        return try await pool.read { db in
+            let total =
+                try Int.fetchOne(
+                    db, sql: "SELECT count(*) FROM conversations c WHERE \(condition.sql)", arguments: condition.arguments) ?? 0
+            let found = try Conversation.fetchAll(
+                db, sql: "SELECT c.* FROM conversations c WHERE \(condition.sql) ORDER BY \(order) LIMIT ? OFFSET ?",
+                arguments: condition.arguments + [limit, offset])
+            return (found, total)
+        }
+    }
+
+    /// Those of some conversations that a filter lets through, by number.
+    func conversations(_ ids: [Int64], _ filter: MemoryFilter) async throws -> [Int64: Conversation] {
+        let condition = filter.condition(at: now())
+        return try await pool.read { db in
+            let marks = ids.map { _ in "?" }.joined(separator: ",")
+            let found = try Conversation.fetchAll(
+                db, sql: "SELECT c.* FROM conversations c WHERE c.id IN (\(marks)) AND \(condition.sql)",
+                arguments: StatementArguments(ids) + condition.arguments)
+            return Dictionary(uniqueKeysWithValues: found.map { ($0.id, $0) })
+        }
+    }
+
+    /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
+    ///
+    /// - Returns: how many were removed.
+    func removeExpired() async throws -> Int {
+        let moment = MemoryTime.text(now())
+        var removed = 0
+        while true {
+            let count = try await pool.write { db in
+                let expired = try Conversation.fetchAll(
+                    db, sql: "SELECT * FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
+                    arguments: [moment, Self.piece])
+                for conversation in expired { try remove(conversation, db) }
+                return expired.count
+            }
+            removed += count
+            if count < Self.piece { return removed }
+            try Task.checkCancellation()
+        }
+    }
+
+    /// Conversations that one transaction of ``removeExpired()`` takes.
+    private static let piece = 100
+
+    /// Makes the index anew from the conversations.
+    func rebuildIndex() async throws {
+        try await pool.write { db in
+            try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('delete-all')")
+            let all = try Row.fetchCursor(db, sql: "SELECT id, user_query, ai_response FROM conversations ORDER BY id")
+            while let row = try all.next() { try Self.addTerms(Conversation.terms(row["user_query"], row["ai_response"]), row["id"], db) }
+        }
+    }
+
+    /// Gives room back to the disk and lets the query planner see what there is.
+    func optimize() async throws {
+        try await pool.write { db in try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('optimize')") }
+        try await pool.vacuum()
+        try await pool.write { db in try db.execute(sql: "ANALYZE") }
+    }
+
+    // MARK: Parts of transactions
+
+    private func insert(_ new: NewConversation, _ db: Database) throws -> Int64 {
+        let present = MemoryTime.text(now())
+        let moment = new.moment ?? now()
+        let level = new.importance ?? Importance.score(query: new.query, response: new.response, model: new.model)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO conversations (timestamp, user_query, ai_response, model_used, importance_score, tags, session_id, token_count,
+                    response_time_ms, project_context, created_at, updated_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            MemoryTime.text(moment), new.query, new.response, new.model, level, Self.json(new.tags), new.session, new.tokens,
+            new.milliseconds, new.context.map(Self.json), present, present,
+            Expiry.date(level: level, from: moment).map(MemoryTime.text),
+        ])
+        let id = db.lastInsertedRowID
+        try Self.addTerms(Conversation.terms(new.query, new.response), id, db)
+        try db.cachedStatement(sql: "INSERT INTO conversation_embeddings (conversation_id, created_at) VALUES (?, ?)")
+            .execute(arguments: [id, present])
+        return id
+    }
+
+    private func remove(_ conversation: Conversation, _ db: Database) throws {
+        try Self.forgetTerms(of: conversation, db)
+        // What may have a point must lose it; one that was never sent has none.
+        try db.cachedStatement(
+            sql: """
+                INSERT OR IGNORE INTO vector_deletions (point_id, created_at) SELECT conversation_id, ? FROM conversation_embeddings
+                WHERE conversation_id = ? AND (qdrant_point_id IS NOT NULL OR attempts > 0)
+                """
+        ).execute(arguments: [MemoryTime.text(now()), conversation.id])
+        try db.cachedStatement(sql: "DELETE FROM conversations WHERE id = ?").execute(arguments: [conversation.id])
+    }
+
+    private func find(_ id: Int64, _ db: Database) throws -> Conversation {
+        let statement = try db.cachedStatement(sql: "SELECT * FROM conversations WHERE id = ?")
+        guard let found = try Conversation.fetchOne(statement, arguments: [id]) else { throw Self.unknown(id) }
+        return found
+    }
+
+    private static func addTerms(_ terms: MemoryTerms, _ id: Int64, _ db: Database) throws {
+        try db.cachedStatement(sql: "INSERT INTO conversations_fts (rowid, terms) VALUES (?, ?)").execute(arguments: [id, terms.indexed])
+    }
+
+    /// An index without text is told what it has to forget (https://www.sqlite.org/fts5.html#the_delete_command).
+    private static func forgetTerms(of conversation: Conversation, _ db: Database) throws {
+        try db.cachedStatement(sql: "INSERT INTO conversations_fts (conversations_fts, rowid, terms) VALUES ('delete', ?, ?)")
+            .execute(arguments: [conversation.id, conversation.terms.indexed])
+    }
+
+    static func json(_ value: some Encodable) throws -> String { String(decoding: try JSONEncoder.sorted.encode(value), as: UTF8.self) }
+
+    private static func unknown(_ id: Int64) -> ServiceError {
+        .notFound("There is no conversation \(id) in this project.", code: "conversation_not_found")
+    }
+}
+
+/// What is changed of a conversation; `nil`: stays.
+struct ConversationChange: Sendable {
+    var query: String?
+    var response: String?
+    var importance: Int?
+    var tags: [String]?
+}

@@ -1,0 +1,149 @@
+import Foundation
+import GRDB
+import ServiceKit
+
+/// What the vector store has yet to be told: the outbox. It is filled in the transactions that change conversations, so it misses nothing;
+/// what is taken from it and not finished comes again.
+extension MemoryStore {
+    /// A change of the queue, as `sync/queue` shows it.
+    struct QueueEntry: Sendable, Codable {
+        let conversation_id: Int64
+        /// `upsert` or `delete`.
+        let action: String
+        let sync_status: String
+        let attempts: Int
+        let next_attempt_at: String?
+        let last_error: String?
+        let created_at: String
+    }
+
+    /// The longest that a failed one waits.
+    private static let longestWait: TimeInterval = 900
+
+    /// The next conversations whose vectors have to be written, the most important first. From now on each may have a point, so that its
+    /// removal will be told to the store, too.
+    func takePending(_ count: Int) async throws -> [Conversation] {
+        let moment = MemoryTime.text(now())
+        return try await pool.write { db in
+            let taken = try Conversation.fetchAll(
+                db,
+                sql: """
+                    SELECT c.* FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id
+                    WHERE e.sync_status <> 'synced' AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
+                        AND (c.expires_at IS NULL OR c.expires_at > ?1)
+                    ORDER BY c.importance_score DESC, c.id LIMIT ?2
+                    """, arguments: [moment, count])
+            for conversation in taken {
+                try db.cachedStatement(
+                    sql:
+                        "UPDATE conversation_embeddings SET attempts = attempts + 1, qdrant_point_id = conversation_id WHERE conversation_id = ?"
+                ).execute(arguments: [conversation.id])
+            }
+            return taken
+        }
+    }
+
+    /// Notes that the store holds the vectors of conversations. One that was changed meanwhile stays in the queue.
+    func finish(_ conversations: [Conversation]) async throws {
+        let moment = MemoryTime.text(now())
+        try await pool.write { db in
+            for conversation in conversations {
+                try db.cachedStatement(
+                    sql: """
+                        UPDATE conversation_embeddings SET sync_status = 'synced', attempts = 0, next_attempt_at = NULL, last_error = NULL,
+                            synced_at = ?1
+                        WHERE conversation_id = ?2 AND EXISTS (SELECT 1 FROM conversations WHERE id = ?2 AND updated_at = ?3)
+                        """
+                ).execute(arguments: [moment, conversation.id, conversation.updatedAt])
+            }
+        }
+    }
+
+    /// Puts conversations off that could not be written: twice as long each time.
+    func putOff(_ conversations: [Conversation], for reason: String) async throws {
+        let moment = now()
+        try await pool.write { db in
+            for conversation in conversations {
+                let attempts =
+                    try Int.fetchOne(
+                        db, sql: "SELECT attempts FROM conversation_embeddings WHERE conversation_id = ?", arguments: [conversation.id])
+                    ?? 1
+                let wait = min(pow(2, Double(min(attempts, 16))), Self.longestWait)
+                try db.execute(
+                    sql: """
+                        UPDATE conversation_embeddings SET sync_status = 'failed', next_attempt_at = ?, last_error = ? WHERE conversation_id = ?
+                        """,
+                    arguments: [MemoryTime.text(moment.addingTimeInterval(wait)), String(reason.prefix(500)), conversation.id])
+            }
+        }
+    }
+
+    /// Points that have to go from the store.
+    func pendingDeletions(_ count: Int) async throws -> [Int64] {
+        try await pool.read { db in
+            try Int64.fetchAll(db, sql: "SELECT point_id FROM vector_deletions ORDER BY point_id LIMIT ?", arguments: [count])
+        }
+    }
+
+    func finishDeletions(_ points: [Int64]) async throws {
+        try await pool.write { db in
+            for point in points {
+                try db.cachedStatement(sql: "DELETE FROM vector_deletions WHERE point_id = ?").execute(arguments: [point])
+            }
+        }
+    }
+
+    /// Makes everything that failed due again.
+    func retryNow() async throws -> Int {
+        try await pool.write { db in
+            try db.execute(
+                sql: "UPDATE conversation_embeddings SET sync_status = 'pending', next_attempt_at = NULL WHERE sync_status = 'failed'")
+            return db.changesCount
+        }
+    }
+
+    /// The queue: how long it is, and its beginning.
+    func queue(_ count: Int) async throws -> (size: Int, entries: [QueueEntry]) {
+        try await pool.read { db in
+            let size =
+                try Int.fetchOne(
+                    db,
+                    sql: """
+                        SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced')
+                            + (SELECT count(*) FROM vector_deletions)
+                        """) ?? 0
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT point_id AS id, 'delete' AS action, 'pending' AS status, attempts, next_attempt_at, last_error, created_at, 0 AS rank
+                    FROM vector_deletions
+                    UNION ALL
+                    SELECT e.conversation_id, 'upsert', e.sync_status, e.attempts, e.next_attempt_at, e.last_error, e.created_at,
+                        11 - c.importance_score
+                    FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id WHERE e.sync_status <> 'synced'
+                    ORDER BY rank, created_at LIMIT ?
+                    """, arguments: [count])
+            return (
+                size,
+                rows.map { row in
+                    QueueEntry(
+                        conversation_id: row["id"], action: row["action"], sync_status: row["status"], attempts: row["attempts"],
+                        next_attempt_at: row["next_attempt_at"], last_error: row["last_error"], created_at: row["created_at"])
+                }
+            )
+        }
+    }
+
+    /// Conversations whose points the store holds for certain, and those whose points may be on their way there or from there.
+    func pointsExpected() async throws -> (synced: Set<Int64>, queued: Set<Int64>) {
+        try await pool.read { db in
+            let synced = try Int64.fetchSet(db, sql: "SELECT conversation_id FROM conversation_embeddings WHERE sync_status = 'synced'")
+            let queued = try Int64.fetchSet(
+                db,
+                sql: """
+                    SELECT conversation_id FROM conversation_embeddings WHERE sync_status <> 'synced' UNION SELECT point_id FROM vector_deletions
+                    """)
+            return (synced, queued)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import ServiceKit
+import SuiteAPI
+
+/// Brings the vector store in step with a project: one point for each conversation, under its number.
+struct VectorSync: Sendable {
+    /// What one run did.
+    struct Outcome: Sendable, Codable {
+        var synced = 0
+        var failed = 0
+        /// Left for later: another run was at work, or a service is away.
+        var skipped = 0
+        /// Points that went.
+        var deleted = 0
+    }
+
+    let store: MemoryStore
+    let embedding: EmbeddingClient
+    let vectors: VectorStoreClient
+
+    /// Collections are named after the whole id: no two projects share one.
+    static func collection(of project: ProjectID) -> String { "memory_\(project)" }
+
+    private var collection: String { Self.collection(of: store.project) }
+
+    /// Works through the queue until it is empty or a service is away.
+    ///
+    /// - Throws: the database's error, or ``UpstreamError`` when a service is away; what was not written stays queued.
+    func run(batch: Int) async throws -> Outcome {
+        var outcome = Outcome()
+        try await delete(&outcome, batch: batch)
+        while true {
+            let taken = try await store.takePending(batch)
+            guard !taken.isEmpty else { return outcome }
+            do {
+                try await write(taken)
+                outcome.synced += taken.count
+            } catch let error as UpstreamError where error.isTransient {
+                try await store.putOff(taken, for: error.description)
+                throw error
+            } catch {
+                // One that the services refuse must not hold up the others.
+                try await writeSingly(taken, &outcome)
+            }
+        }
+    }
+
+    private func writeSingly(_ conversations: [Conversation], _ outcome: inout Outcome) async throws {
+        for (index, conversation) in conversations.enumerated() {
+            do {
+                try await write([conversation])
+                outcome.synced += 1
+            } catch let error as UpstreamError where error.isTransient {
+                try await store.putOff(Array(conversations[index...]), for: error.description)
+                throw error
+            } catch {
+                try await store.putOff([conversation], for: "\(error)")
+                outcome.failed += 1
+            }
+        }
+    }
+
+    private func write(_ conversations: [Conversation]) async throws {
+        let answer = try await embedding.embed(conversations.map(Self.text), for: .passage, truncate: true)
+        let points = zip(conversations, answer.embeddings).map { conversation, vector in
+            PointRecord(id: .number(UInt64(conversation.id)), vector: vector, payload: payload(of: conversation))
+        }
+        do {
+            try await vectors.upsert(points, to: collection)
+        } catch let error as UpstreamError where error.status == 404 {
+            try await vectors.createCollection(collection, size: answer.dim)
+            try await vectors.upsert(points, to: collection)
+        }
+        try await store.finish(conversations)
+    }
+
+    private func delete(_ outcome: inout Outcome, batch: Int) async throws {
+        while true {
+            let points = try await store.pendingDeletions(batch)
+            guard !points.isEmpty else { return }
+            do {
+                try await vectors.delete(points.map { .number(UInt64($0)) }, from: collection)
+            } catch let error as UpstreamError where error.status == 404 {
+                // Without a collection there are no points.
+            }
+            try await store.finishDeletions(points)
+            outcome.deleted += points.count
+        }
+    }
+
+    static func text(_ conversation: Conversation) -> String { "Q: \(conversation.query)\nA: \(conversation.response)" }
+
+    private func payload(of conversation: Conversation) -> [String: JSONValue] {
+        [
+            "conversation_id": .integer(conversation.id), "project_id": .string(store.project.text),
+            "user_query": .string(String(conversation.query.prefix(500))),
+            "ai_response": .string(String(conversation.response.prefix(1_000))),
+            "timestamp": .string(conversation.timestamp), "model_used": .of(conversation.model),
+            "importance_score": .integer(Int64(conversation.importance)), "created_at": .string(conversation.createdAt),
+        ]
+    }
+}

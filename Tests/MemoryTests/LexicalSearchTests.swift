@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+@testable import Memory
+
+@Suite("Search by words")
+struct LexicalSearchTests {
+    @Test("weakness_39_the_best_match_comes_first_however_important_others_are")
+    func weakness_39_order() async throws {
+        try await withMemory { store, _ in
+            try await store.keep(
+                "We talked about postgres once", String(repeating: "other things of all kinds ", count: 40), importance: 10)
+            let best = try await store.keep("postgres index bloat", "Reindex postgres tables when the index is bloated.", importance: 3)
+            for number in 0..<20 { try await store.keep("filler \(number)", "an index of books", importance: 9) }
+            #expect(try await store.found("postgres index bloat").first == best)
+        }
+    }
+
+    @Test(
+        "weakness_41_any_text_is_a_query",
+        arguments: [
+            "what is C++?", "C#", "\"", "'", "*", "AND OR NOT", "NEAR(a b)", "a:b", "(", ")", "^", "-", "--", "c++ -foo", "{}", "\0", "%_",
+            "🙂",
+            "", " ", "\u{0301}", "a\u{0301}", "ﬁ", "１２", "#️⃣", String(repeating: "word ", count: 5_000),
+        ])
+    func weakness_41_anything(query: String) async throws {
+        try await withMemory { store, _ in
+            try await store.keep("Is C++ faster than C#?", "C++ compiles to machine code.")
+            _ = try await store.found(query)
+        }
+    }
+
+    @Test("Signs belong to the words they stand with: C++ is not C, and each is found")
+    func signs() async throws {
+        try await withMemory { store, _ in
+            let plus = try await store.keep("Templates of C++ are hard", "They are.")
+            let sharp = try await store.keep("LINQ of C# is easy", "It is.")
+            #expect(try await store.found("what is C++?") == [plus])
+            #expect(try await store.found("and C#?") == [sharp])
+        }
+    }
+
+    @Test("Korean is found with other particles, inside compounds, in two syllables, and however it was typed")
+    func korean() async throws {
+        try await withMemory { store, _ in
+            let leave = try await store.keep("연차는 언제 쓸 수 있어?", "연차휴가는 입사 일 년 뒤부터입니다.")
+            let server = try await store.keep("데이터베이스서버를 재시작했다", "네, 재시작했습니다.")
+            for query in ["연차", "연차를", "휴가", "연차".decomposedStringWithCanonicalMapping] {
+                #expect(try await store.found(query) == [leave], "\(query)")
+            }
+            for query in ["서버", "데이터베이스", "재시작"] { #expect(try await store.found(query) == [server], "\(query)") }
+            let typed = try await store.keep("회의실 예약".decomposedStringWithCanonicalMapping, "예약했습니다.")
+            #expect(try await store.found("회의실") == [typed])
+        }
+    }
+
+    @Test("Filters hold together, and an empty query finds nothing")
+    func filters() async throws {
+        try await withMemory { store, clock in
+            let first = try await store.keep("deploy notes", importance: 9, tags: ["ops", "a"])
+            clock.advance(days: 1)
+            let second = try await store.keep("deploy plan", importance: 6, tags: ["ops"])
+            #expect(try await store.found("deploy", MemoryFilter(importance: 7...10)) == [first])
+            #expect(try await store.found("deploy", MemoryFilter(tags: ["ops", "a"])) == [first])
+            #expect(try await store.found("deploy", MemoryFilter(since: clock.now)) == [second])
+            #expect(try await store.found("deploy", MemoryFilter(until: clock.now)) == [first])
+            #expect(try await store.found("deploy", MemoryFilter(session: "none")) == [])
+            #expect(try await store.found("") == [])
+        }
+    }
+
+    @Test("Each hit says which words of the query it holds, and stands there once")
+    func reasons() async throws {
+        try await withMemory { store, _ in
+            try await store.keep("kubernetes kubernetes upgrade")
+            let hits = try await LexicalSearch(store: store).run(MemoryQuery("kubernetes upgrade 계획"), MemoryFilter(), limit: 10)
+            #expect(hits.map(\.terms) == [["kubernetes", "upgrade"]])
+            #expect((0...1).contains(try #require(hits.first?.score)))
+        }
+    }
+
+    @Test("Of words that stand everywhere the newest are looked at, and what holds all of them is found")
+    func common() async throws {
+        try await withMemory { store, _ in
+            let both = try await store.keep("alpha beta together", "x")
+            for number in 0..<2_200 { try await store.keep(number.isMultiple(of: 2) ? "alpha" : "beta", "x") }
+            for _ in 0..<2_000 { try await store.keep("alpha", "x") }
+            for _ in 0..<2_000 { try await store.keep("beta", "x") }
+            #expect(try await store.found("alpha beta").first == both)
+        }
+    }
+}

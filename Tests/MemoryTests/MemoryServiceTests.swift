@@ -1,0 +1,177 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import NIOCore
+import NIOFoundationEssentialsCompat
+import ServiceKit
+import SuiteAPI
+import TestSupport
+import Testing
+
+@testable import Memory
+
+@Suite("Memory as a service")
+struct MemoryServiceTests {
+    private static let conversations = "/v1/memory/conversations"
+
+    @Test("What is saved is found by words and by meaning, once, with the reasons")
+    func saveAndFind() async throws {
+        try await MemoryStack.run { stack in
+            let saved = try await stack.call(
+                .post, Self.conversations,
+                ["user_query": "How do I rotate the database password?", "ai_response": "Make a new one, then restart.", "tags": ["ops"]])
+            #expect(saved.status == 200 && saved.body["success"] == true && saved.body["project_id"] == "tester")
+            try await stack.inStep()
+            let found = try await stack.call(.post, Self.conversations + "/search", ["query": "rotate the password"])
+            let hit = try #require(found.body["results"]?.arrayValue?.first)
+            #expect(found.body["search_type"] == "hybrid" && found.body["results"]?.arrayValue?.count == 1)
+            #expect(hit["id"] == saved.body["conversation_id"] && hit["search_method"] == "hybrid")
+            #expect(hit["search_metadata"]?["matched_terms"] == ["password", "rotate"])
+            #expect(hit["search_metadata"]?["vector_rank"] == 1 && hit["similarity_score"]?.doubleValue != nil)
+            for (flag, way) in [(true, "vector"), (false, "fts5")] {
+                let answer = try await stack.call(
+                    .post, Self.conversations + "/search", ["query": "rotate the password", "use_vector_search": .bool(flag)])
+                #expect(answer.body["search_type"]?.stringValue == way && answer.body["total_results"] == 1)
+            }
+        }
+    }
+
+    @Test("weakness_42_each_conversation_has_one_point_and_what_is_deleted_has_none")
+    func weakness_42_outbox() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.store
+            var ids: [Int64] = []
+            for number in 0..<20 { ids.append(try await store.keep("topic number\(number)")) }
+            #expect(try await store.queue(100).size == 20)
+            try await stack.inStep()
+            #expect(try await stack.service.agreement(of: store) == [])
+            for id in ids.prefix(5) { try await store.delete(id) }
+            _ = try await store.edit(ids[6], ConversationChange(query: "another topic altogether"))
+            try await stack.inStep()
+            let points = try await stack.service.clients.vectors.ids(in: VectorSync.collection(of: store.project))
+            #expect(Set(points) == Set(ids.dropFirst(5).map { .number(UInt64($0)) }))
+            #expect(try await stack.service.agreement(of: store) == [])
+        }
+    }
+
+    @Test("weakness_43_what_cannot_be_embedded_holds_up_no_other_and_is_tried_again")
+    func weakness_43_refused() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.store
+            let bad = try await store.keep(WordEmbedding.refused, importance: 9)
+            for number in 0..<10 { try await store.keep("topic number\(number)") }
+            let outcome = try await stack.service.sync.run(store, batch: 8)
+            #expect(outcome.synced == 10 && outcome.failed == 1)
+            let entry = try #require(try await store.queue(10).entries.first)
+            #expect(entry.conversation_id == bad && entry.sync_status == "failed" && entry.attempts > 0)
+            #expect(entry.next_attempt_at != nil && entry.last_error?.contains("no vector for that") == true)
+            let retried = try await stack.call(.post, "/v1/memory/projects/tester/sync/retry")
+            #expect(retried.body["retry_stats"] == ["retried": 1, "succeeded": 0, "still_failed": 1])
+            _ = try await store.edit(bad, ConversationChange(query: "something that can be said"))
+            try await stack.inStep()
+        }
+    }
+
+    @Test("weakness_44_while_vectors_are_away_words_are_searched_and_the_answer_says_so_and_the_queue_waits")
+    func weakness_44_away() async throws {
+        try await MemoryStack.run { stack in
+            let caller = Caller(id: "tester", role: .developer)
+            let store = try await stack.alone.projects.store(try ProjectID("tester"), for: caller)
+            let id = try await store.keep("the printer on floor three")
+            let found = try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .hybrid, limit: 5)
+            #expect(found.hits.map(\.conversation.id) == [id] && found.way == .fts5 && found.withoutVectors?.contains("embedding") == true)
+            await #expect(throws: ServiceError.self) {
+                try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .vector, limit: 5)
+            }
+            await #expect(throws: UpstreamError.self) { try await stack.alone.sync.run(store, batch: 8) }
+            #expect(try await store.queue(1).size == 1)
+            #expect(await stack.alone.health().status == .ok)
+            // They are back, and nobody does anything: what was put off comes by itself.
+            while try await store.queue(1).size > 0 { _ = try await stack.service.sync.run(store, batch: 8) }
+            #expect(try await stack.service.agreement(of: store) == [])
+        }
+    }
+
+    @Test("A conversation is looked at, changed and deleted by its number; another project's is not there")
+    func one() async throws {
+        try await MemoryStack.run { stack in
+            let saved = try await stack.call(.post, Self.conversations, ["user_query": "q", "ai_response": "a", "importance_score": 4])
+            let path = "/v1/memory/projects/tester/conversations/\(try #require(saved.body["conversation_id"]?.intValue))"
+            #expect(try await stack.call(.get, path).body["conversation"]?["importance_score"] == 4)
+            let edited = try await stack.call(.patch, path, ["ai_response": "better", "importance_score": 10])
+            #expect(edited.body["conversation"]?["ai_response"] == "better" && edited.body["conversation"]?["expires_at"] == .null)
+            #expect(try await stack.call(.patch, path, [:]).status == 422)
+            #expect(try await stack.call(.delete, path).status == 204)
+            #expect(try await stack.call(.get, path).status == 404)
+            #expect(try await stack.call(.delete, path).status == 404)
+            #expect(try await stack.call(.get, "/v1/memory/projects/other/conversations").status == 404)
+        }
+    }
+
+    @Test("Lists, statistics, queue and upkeep answer in their shapes")
+    func shapes() async throws {
+        try await MemoryStack.run { stack in
+            for level in [1, 5, 9] {
+                _ = try await stack.call(
+                    .post, Self.conversations, ["user_query": "q", "ai_response": "a", "importance_score": .integer(Int64(level))])
+            }
+            let project = "/v1/memory/projects/tester"
+            #expect(try await stack.call(.get, "/v1/memory/projects").body["total_projects"] == 1)
+            let statistics = try await stack.call(.get, project + "/stats").body["stats"]
+            // What is of no importance is past its time at once.
+            #expect(statistics?["total_conversations"] == 2 && statistics?["avg_importance"] == 7)
+            #expect(statistics?["importance_distribution"]?["9"] == 1)
+            #expect(try await stack.call(.post, project + "/cleanup").body["deleted_conversations"] == 1)
+            #expect(try await stack.call(.get, project + "/conversations?limit=1").body["total"] == 2)
+            #expect(try await stack.call(.post, Self.conversations + "/search", [:]).body["search_type"] == "importance")
+            #expect(try await stack.call(.post, project + "/sync", ["sync_type": "qdrant"]).body["sync_stats"]?["failed"] == 0)
+            #expect(try await stack.call(.post, project + "/sync", ["sync_type": "other"]).status == 400)
+            #expect(try await stack.call(.get, project + "/sync/queue").body["queue_size"] == 0)
+            for path in ["/optimize", "/fts/rebuild"] { #expect(try await stack.call(.post, project + path).status == 200) }
+            #expect(try await stack.call(.get, project + "/check").body["agrees"] == true)
+            #expect(try await stack.call(.post, "/v1/memory/vector/recovery").body["vector_enabled"] == true)
+            #expect(try await stack.call(.get, "/v1/memory/health").body["vector_enabled"] == true)
+        }
+    }
+
+    @Test(
+        "Mistakes name the field and write nothing",
+        arguments: [
+            (#"{"user_query":"q"}"#, 422, "ai_response"), (#"{"user_query":"","ai_response":"a"}"#, 422, "user_query"),
+            (#"{"user_query":"q","ai_response":"a","project_id":"../../evil"}"#, 422, "project_id"),
+            (#"{"user_query":"q","ai_response":"a","tags":["a\nb"]}"#, 422, "tags"),
+            (#"{"user_query":"q","ai_response":"a","importance_score":11}"#, 422, "importance_score"),
+            (#"{"user_query":"q","ai_response":"a","importence_score":1}"#, 422, "importence_score"),
+            (#"{"user_query":"q","ai_response":"a","context":[]}"#, 422, "context"), ("[]", 400, ""), ("{", 400, ""),
+        ])
+    func mistakes(body: String, status: Int, field: String) async throws {
+        try await MemoryStack.run { stack in
+            let answer = try await stack.client.execute(uri: Self.conversations, method: .post, body: ByteBuffer(string: body))
+            #expect(Int(answer.status.code) == status, "\(body): \(String(buffer: answer.body))")
+            let told = try JSONDecoder().decode(JSONValue.self, from: Data(buffer: answer.body))
+            if !field.isEmpty { #expect(told["parameter"]?.stringValue == field) }
+            #expect(try await stack.service.projects.all().isEmpty)
+        }
+    }
+
+    @Test("Requests of two users, mixed, never show one what is the other's")
+    func canaries() async throws {
+        try await withScratchFolder { folder in
+            let projects = Projects(folder: folder)
+            let callers = ["alice", "bob"].map { Caller(id: $0, role: .guest) }
+            for number in 0..<200 {
+                for caller in callers {
+                    let store = try await projects.store(try ProjectID("p\(number % 5)-\(caller.id)"), for: caller)
+                    try await store.keep("canary of \(caller.id) number\(number)", "x")
+                    let found = try await LexicalSearch(store: store).run(MemoryQuery("canary alice bob"), MemoryFilter(), limit: 3)
+                    #expect(found.allSatisfy { $0.conversation.query.contains(caller.id) })
+                }
+            }
+            for caller in callers {
+                let other = try #require(callers.first { $0.id != caller.id })
+                await #expect(throws: ServiceError.self) { try await projects.existing(try ProjectID("p0-\(other.id)"), for: caller) }
+            }
+        }
+    }
+}

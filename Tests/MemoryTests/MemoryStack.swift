@@ -1,0 +1,88 @@
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import NIOFoundationEssentialsCompat
+import ServiceKit
+import Suite
+import SuiteAPI
+import SystemPackage
+import TestSupport
+import Vectors
+
+@testable import Memory
+
+/// Embeds a text by which words it holds: enough to tell texts apart where the model's own judgement is not what is tested.
+struct WordEmbedding: SuiteService {
+    let id = ServiceID.embedding
+    let errorShape = ErrorShape.detail
+    /// A text that holds it is refused.
+    static let refused = "unspeakable"
+
+    var routes: [Route] {
+        [
+            Route(.post, "/embed", "One vector for each text.") { request, context in
+                let body = try await request.decode(EmbedRequest.self, context)
+                guard !body.texts.contains(where: { $0.contains(Self.refused) }) else {
+                    throw ServiceError.invalid("no vector for that", parameter: "texts")
+                }
+                return .json(EmbedResponse(embeddings: body.texts.map(Self.vector), model: "words", dim: 32, normalize: true))
+            }
+        ]
+    }
+
+    func health() async -> Health { Health() }
+
+    private static func vector(_ text: String) -> [Float] {
+        var vector = [Float](repeating: 0.01, count: 32)
+        for (term, count) in MemoryTerms(text).counts where term.count > 1 {
+            vector[Int(term.utf8.reduce(UInt32(7)) { $0 &* 31 &+ UInt32($1) } % 32)] += Float(count)
+        }
+        return vector
+    }
+}
+
+/// Memory with a real vector store and a plain embedding service beside it.
+struct MemoryStack: Sendable {
+    let client: any TestClientProtocol
+    let service: MemoryService
+    /// The same memory while nothing answers beside it.
+    let alone: MemoryService
+
+    func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue? = nil) async throws -> (status: Int, body: JSONValue) {
+        let bytes = try body.map { ByteBuffer(data: try JSONEncoder.wire.encode($0)) }
+        let answer = try await client.execute(uri: path, method: method, body: bytes)
+        return (Int(answer.status.code), (try? JSONDecoder().decode(JSONValue.self, from: Data(buffer: answer.body))) ?? .null)
+    }
+
+    static func run(_ body: @escaping @Sendable (MemoryStack) async throws -> Void) async throws {
+        try await withScratchFolder { folder in
+            let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let base = try await Settings.test(folder: folder)
+            try await withRunning(VectorsService(settings: base, logger: quiet), settings: base) { vectors in
+                try await withRunning(WordEmbedding(), settings: base) { embedding in
+                    func service(_ ports: [String: String], _ folder: FilePath) async throws -> MemoryService {
+                        let settings = try await Settings.test(ports.merging(["QDRANT_MAX_RETRIES": "0"]) { $1 }, folder: folder)
+                        return MemoryService(settings: settings, clients: SuiteClients(settings: settings, key: nil), logger: quiet)
+                    }
+                    let ports = ["QDRANT_PORT": "\(vectors.port ?? 1)", "EMBEDDING_PORT": "\(embedding.port ?? 1)"]
+                    let memory = try await service(ports, folder)
+                    let alone = try await service(["QDRANT_PORT": "1", "EMBEDDING_PORT": "1"], folder.appending("alone"))
+                    try await withRunning(memory, settings: memory.settings) { client in
+                        try await body(MemoryStack(client: client, service: memory, alone: alone))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tester's own project.
+    var store: MemoryStore {
+        get async throws { try await service.projects.store(try ProjectID("tester"), for: Caller(id: "tester", role: .developer)) }
+    }
+
+    func inStep() async throws {
+        while try await store.queue(1).size > 0 { try await service.sync.run(store, batch: 8) }
+    }
+}

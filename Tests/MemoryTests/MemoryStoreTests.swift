@@ -1,0 +1,131 @@
+import Foundation
+import GRDB
+import HTTPTypes
+import ServiceKit
+import TestSupport
+import Testing
+
+@testable import Memory
+
+@Suite("A project's memory")
+struct MemoryStoreTests {
+    @Test("What is saved comes back whole")
+    func roundTrip() async throws {
+        try await withMemory { store, clock in
+            var new = NewConversation(query: "질문 \"q\" 🙂", response: "답 '; DROP TABLE conversations; --")
+            (new.model, new.session, new.tokens, new.milliseconds) = ("chat-7b", "s1", 12, 345)
+            (new.tags, new.context, new.importance) = (["가", "b"], ["file": "a.swift", "n": [1, 2.5, nil]], 7)
+            let saved = try await store.save(new)
+            let found = try await store.conversation(saved.id)
+            #expect(found.query == new.query && found.response == new.response && found.tags == new.tags && found.context == new.context)
+            #expect(found.model == "chat-7b" && found.session == "s1" && found.tokens == 12 && found.milliseconds == 345)
+            #expect(found.importance == 7 && MemoryTime.date(found.expiresAt ?? "") == clock.now.addingTimeInterval(90 * 86_400))
+        }
+    }
+
+    @Test("weakness_37_conversations_of_all_levels_go_when_their_time_has_come_and_no_other")
+    func weakness_37_expiry() async throws {
+        try await withMemory { store, clock in
+            var ids: [Int: Int64] = [:]
+            for level in Importance.range { ids[level] = try await store.keep("about level\(level) things", importance: level) }
+            for (day, kept) in [
+                (0.0, 2...10), (3, 3...10), (7, 4...10), (14, 5...10), (30, 7...10), (90, 8...10), (180, 9...10), (365, 10...10),
+            ] {
+                clock.advance(days: day + 0.001 - clock.now.timeIntervalSince1970 / 86_400 + 1_800_000_000 / 86_400)
+                // Not seen from the moment on, whether or not it was removed.
+                for level in Importance.range {
+                    let isThere = try await store.found("level\(level)") == [try #require(ids[level])]
+                    #expect(isThere == kept.contains(level), "level \(level) on day \(day)")
+                }
+                _ = try await store.removeExpired()
+                #expect(try await store.statistics().total_conversations == kept.count)
+                #expect(try await store.checkAgreement().problems == [])
+            }
+        }
+    }
+
+    @Test("weakness_40_what_is_changed_or_deleted_leaves_nothing_in_the_index")
+    func weakness_40_ghosts() async throws {
+        try await withMemory { store, _ in
+            var ids: [Int64] = []
+            for number in 0..<5 { ids.append(try await store.keep("apples 사과 number\(number)")) }
+            for id in ids.prefix(3) { try await store.delete(id) }
+            #expect(try await store.found("apples") == ids.suffix(2).reversed())
+            _ = try await store.edit(ids[3], ConversationChange(query: "pears 배나무"))
+            #expect(try await store.found("apples 사과") == [ids[4]])
+            #expect(try await store.found("배나무") == [ids[3]])
+            #expect(try await store.checkAgreement().problems == [])
+            #expect(try await store.pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM conversation_embeddings") } == 2)
+        }
+    }
+
+    @Test("An index that lost its way is seen, and made anew")
+    func rebuild() async throws {
+        try await withMemory { store, _ in
+            let id = try await store.keep("walnut trees")
+            try await store.pool.write { try $0.execute(sql: "INSERT INTO conversations_fts (rowid, terms) VALUES (99, 'walnut ghost')") }
+            #expect(try await store.checkAgreement().strays == 2)
+            try await store.rebuildIndex()
+            #expect(try await store.checkAgreement().problems == [])
+            #expect(try await store.found("walnut") == [id])
+            try await store.optimize()
+            #expect(try await store.found("walnut") == [id])
+        }
+    }
+
+    @Test("A change of the level moves the end, counted from when it happened; other changes leave it")
+    func levels() async throws {
+        try await withMemory { store, clock in
+            let id = try await store.keep("something", importance: 5)
+            let end = try await store.conversation(id).expiresAt
+            clock.advance(days: 2)
+            #expect(try await store.edit(id, ConversationChange(tags: ["t"])).expiresAt == end)
+            let higher = try await store.edit(id, ConversationChange(importance: 7)).expiresAt
+            #expect(MemoryTime.date(higher ?? "") == clock.now.addingTimeInterval(88 * 86_400))
+            #expect(try await store.edit(id, ConversationChange(importance: 10)).expiresAt == nil)
+        }
+    }
+
+    @Test("Numbers are never given twice, so that nothing meant for one reaches another")
+    func numbers() async throws {
+        try await withMemory { store, _ in
+            let first = try await store.keep("one")
+            try await store.delete(first)
+            #expect(try await store.keep("two") > first)
+            await #expect(throws: ServiceError.self) { try await store.conversation(first) }
+            await #expect(throws: ServiceError.self) { try await store.delete(first) }
+        }
+    }
+
+    @Test(
+        "weakness_45_an_id_that_could_mean_another_place_is_none",
+        arguments: [
+            "", ".", "..", "../../evil", "a/b", "a\\b", "a\0b", "가", "-a", ".hidden", "a b", "a\n", String(repeating: "a", count: 65),
+        ])
+    func weakness_45_ids(id: String) {
+        let error = #expect(throws: ServiceError.self) { try ProjectID(id) }
+        #expect(error?.status.code == 422 && error?.parameter == "project_id")
+    }
+
+    @Test("weakness_45_each_project_has_a_database_of_its_own_that_others_do_not_see")
+    func weakness_45_isolation() async throws {
+        try await withScratchFolder { folder in
+            let projects = Projects(folder: folder)
+            let (alice, bob, admin) = (
+                Caller(id: "alice", role: .guest), Caller(id: "bob", role: .developer), Caller(id: "root", role: .admin)
+            )
+            let shared = try ProjectID("shared-name")
+            let store = try await projects.store(shared, for: alice)
+            try await store.keep("canary of alice")
+            await #expect(throws: ServiceError.self) { try await projects.store(shared, for: bob) }
+            await #expect(throws: ServiceError.self) { try await projects.existing(shared, for: bob) }
+            #expect(try await projects.existing(shared, for: admin).found("canary").count == 1)
+            let own = try await projects.store(try ProjectID("shared-name-2"), for: bob)
+            #expect(try await own.found("canary") == [])
+            // A process that begins anew knows whose it is.
+            let again = Projects(folder: folder)
+            await #expect(throws: ServiceError.self) { try await again.existing(shared, for: bob) }
+            #expect(try await again.all().map(\.owner) == ["alice", "bob"])
+        }
+    }
+}
