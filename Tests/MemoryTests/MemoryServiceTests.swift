@@ -22,7 +22,7 @@ struct MemoryServiceTests {
                 .post, Self.conversations,
                 ["user_query": "How do I rotate the database password?", "ai_response": "Make a new one, then restart.", "tags": ["ops"]])
             #expect(saved.status == 200 && saved.body["success"] == true && saved.body["project_id"] == "tester")
-            try await stack.inStep()
+            try await stack.inStep(stack.service)
             let found = try await stack.call(.post, Self.conversations + "/search", ["query": "rotate the password"])
             let hit = try #require(found.body["results"]?.arrayValue?.first)
             #expect(found.body["search_type"] == "hybrid" && found.body["results"]?.arrayValue?.count == 1)
@@ -40,36 +40,39 @@ struct MemoryServiceTests {
     @Test("weakness_42_each_conversation_has_one_point_and_what_is_deleted_has_none")
     func weakness_42_outbox() async throws {
         try await MemoryStack.run { stack in
-            let store = try await stack.store
+            let store = try await stack.idleStore
             var ids: [Int64] = []
             for number in 0..<20 { ids.append(try await store.keep("topic number\(number)")) }
             #expect(try await store.queue(100).size == 20)
-            try await stack.inStep()
-            #expect(try await stack.service.agreement(of: store) == [])
+            #expect(try await stack.idle.sync.run(store, batch: 8).synced == 20)
+            #expect(try await stack.idle.agreement(of: store) == [])
             for id in ids.prefix(5) { try await store.delete(id) }
             _ = try await store.edit(ids[6], ConversationChange(query: "another topic altogether"))
-            try await stack.inStep()
-            let points = try await stack.service.clients.vectors.ids(in: VectorSync.collection(of: store.project))
+            #expect(try await store.queue(100).entries.map(\.action).sorted() == Array(repeating: "delete", count: 5) + ["upsert"])
+            let outcome = try await stack.idle.sync.run(store, batch: 8)
+            #expect(outcome.synced == 1 && outcome.deleted == 5)
+            let points = try await stack.idle.clients.vectors.ids(in: VectorSync.collection(of: store.project))
             #expect(Set(points) == Set(ids.dropFirst(5).map { .number(UInt64($0)) }))
-            #expect(try await stack.service.agreement(of: store) == [])
+            #expect(try await stack.idle.agreement(of: store) == [])
         }
     }
 
     @Test("weakness_43_what_cannot_be_embedded_holds_up_no_other_and_is_tried_again")
     func weakness_43_refused() async throws {
         try await MemoryStack.run { stack in
-            let store = try await stack.store
+            let store = try await stack.idleStore
             let bad = try await store.keep(WordEmbedding.refused, importance: 9)
             for number in 0..<10 { try await store.keep("topic number\(number)") }
-            let outcome = try await stack.service.sync.run(store, batch: 8)
+            let outcome = try await stack.idle.sync.run(store, batch: 8)
             #expect(outcome.synced == 10 && outcome.failed == 1)
             let entry = try #require(try await store.queue(10).entries.first)
             #expect(entry.conversation_id == bad && entry.sync_status == "failed" && entry.attempts > 0)
             #expect(entry.next_attempt_at != nil && entry.last_error?.contains("no vector for that") == true)
-            let retried = try await stack.call(.post, "/v1/memory/projects/tester/sync/retry")
-            #expect(retried.body["retry_stats"] == ["retried": 1, "succeeded": 0, "still_failed": 1])
+            #expect(try await store.retryNow() == 1)
+            #expect(try await stack.idle.sync.run(store, batch: 8).failed == 1)
             _ = try await store.edit(bad, ConversationChange(query: "something that can be said"))
-            try await stack.inStep()
+            #expect(try await stack.idle.sync.run(store, batch: 8).synced == 1)
+            #expect(try await store.queue(10).size == 0)
         }
     }
 
@@ -87,9 +90,9 @@ struct MemoryServiceTests {
             await #expect(throws: UpstreamError.self) { try await stack.alone.sync.run(store, batch: 8) }
             #expect(try await store.queue(1).size == 1)
             #expect(await stack.alone.health().status == .ok)
-            // They are back, and nobody does anything: what was put off comes by itself.
-            while try await store.queue(1).size > 0 { _ = try await stack.service.sync.run(store, batch: 8) }
-            #expect(try await stack.service.agreement(of: store) == [])
+            // They are back, and nobody does anything: what was put off comes by itself when its time has come.
+            while try await store.queue(1).size > 0 { _ = try await stack.idle.sync.run(store, batch: 8) }
+            #expect(try await stack.idle.agreement(of: store) == [])
         }
     }
 
@@ -126,6 +129,7 @@ struct MemoryServiceTests {
             #expect(try await stack.call(.get, project + "/conversations?limit=1").body["total"] == 2)
             #expect(try await stack.call(.post, Self.conversations + "/search", [:]).body["search_type"] == "importance")
             #expect(try await stack.call(.post, project + "/sync", ["sync_type": "qdrant"]).body["sync_stats"]?["failed"] == 0)
+            #expect(try await stack.call(.post, project + "/sync/retry").body["retry_stats"]?["still_failed"] == 0)
             #expect(try await stack.call(.post, project + "/sync", ["sync_type": "other"]).status == 400)
             #expect(try await stack.call(.get, project + "/sync/queue").body["queue_size"] == 0)
             for path in ["/optimize", "/fts/rebuild"] { #expect(try await stack.call(.post, project + path).status == 200) }

@@ -47,7 +47,9 @@ struct WordEmbedding: SuiteService {
 struct MemoryStack: Sendable {
     let client: any TestClientProtocol
     let service: MemoryService
-    /// The same memory while nothing answers beside it.
+    /// Another memory beside the same services, which nothing brings in step by itself.
+    let idle: MemoryService
+    /// A memory beside which nothing answers.
     let alone: MemoryService
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue? = nil) async throws -> (status: Int, body: JSONValue) {
@@ -68,21 +70,28 @@ struct MemoryStack: Sendable {
                     }
                     let ports = ["QDRANT_PORT": "\(vectors.port ?? 1)", "EMBEDDING_PORT": "\(embedding.port ?? 1)"]
                     let memory = try await service(ports, folder)
+                    let idle = try await service(ports, folder.appending("idle"))
                     let alone = try await service(["QDRANT_PORT": "1", "EMBEDDING_PORT": "1"], folder.appending("alone"))
                     try await withRunning(memory, settings: memory.settings) { client in
-                        try await body(MemoryStack(client: client, service: memory, alone: alone))
+                        try await body(MemoryStack(client: client, service: memory, idle: idle, alone: alone))
                     }
                 }
             }
         }
     }
 
-    /// The tester's own project.
-    var store: MemoryStore {
-        get async throws { try await service.projects.store(try ProjectID("tester"), for: Caller(id: "tester", role: .developer)) }
+    /// The tester's project in the idle memory.
+    var idleStore: MemoryStore {
+        get async throws { try await Self.store(of: idle) }
     }
 
-    func inStep() async throws {
-        while try await store.queue(1).size > 0 { try await service.sync.run(store, batch: 8) }
+    static func store(of service: MemoryService) async throws -> MemoryStore {
+        try await service.projects.store(try ProjectID("tester"), for: Caller(id: "tester", role: .developer))
+    }
+
+    /// Waits until everything is written that can be.
+    func inStep(_ service: MemoryService) async throws {
+        let store = try await Self.store(of: service)
+        while try await store.queue(1).size > 0 { _ = try await service.sync.run(store, batch: 8) }
     }
 }
