@@ -8,7 +8,10 @@ swift build --build-tests
 export MARU_TEST_LLAMA_SERVER=$LLAMA_SERVER MARU_TEST_MODELS=$MODELS_DIR
 [ $# -eq 0 ] || exec swift test --skip-build "$@"
 
-# Browsers, and programs that take all they can get, have the machine to themselves: beside them others would run out of time.
+# Browsers, programs that take all they can get, and thousands of conversations have the machine to themselves: beside them others would
+# run out of time.
 greedy='WebToolTests|SandboxTests'
-swift test --skip-build --skip "$greedy"
+many='MemoryTests'
+swift test --skip-build --skip "$greedy|$many"
 swift test --skip-build --filter "$greedy"
+swift test --skip-build --filter "$many"

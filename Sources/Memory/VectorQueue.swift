@@ -22,8 +22,10 @@ extension MemoryStore {
 
     /// The next conversations whose vectors have to be written, the most important first. From now on each may have a point, so that its
     /// removal will be told to the store, too.
-    func takePending(_ count: Int) async throws -> [Conversation] {
-        let moment = MemoryTime.text(now())
+    ///
+    /// - Parameter due: when they have to be due at the latest: what is put off after that is not taken.
+    func takePending(_ count: Int, due: Date) async throws -> [Conversation] {
+        let moment = MemoryTime.text(due)
         return try await pool.write { db in
             let taken = try Conversation.fetchAll(
                 db,

@@ -23,14 +23,15 @@ struct VectorSync: Sendable {
 
     private var collection: String { Self.collection(of: store.project) }
 
-    /// Works through the queue until it is empty or a service is away.
+    /// Works through the queue until it is empty or a service is away. What is refused waits for another run.
     ///
     /// - Throws: the database's error, or ``UpstreamError`` when a service is away; what was not written stays queued.
     func run(batch: Int) async throws -> Outcome {
         var outcome = Outcome()
+        let begun = store.now()
         try await delete(&outcome, batch: batch)
         while true {
-            let taken = try await store.takePending(batch)
+            let taken = try await store.takePending(batch, due: begun)
             guard !taken.isEmpty else { return outcome }
             do {
                 try await write(taken)

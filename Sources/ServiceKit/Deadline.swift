@@ -13,11 +13,14 @@ public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
 public func withDeadline<Value: Sendable>(
     _ limit: Duration, isolation: isolated (any Actor)? = #isolation, _ work: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
-    let hasPassed = Atomic(false)
-    let task = Task { try await work() }
+    let race = Race()
+    let task = Task {
+        defer { _ = race.isWon(byWork: true) }
+        return try await work()
+    }
     let alarm = Alarms.shared.set(after: limit) {
-        hasPassed.store(true, ordering: .relaxed)
-        task.cancel()
+        // On the pool, as the work: where that had no turn for long, it is not its fault, and it has it first.
+        Task { if race.isWon(byWork: false) { task.cancel() } }
     }
     defer { Alarms.shared.clear(alarm) }
     let result = await withTaskCancellationHandler {
@@ -25,6 +28,19 @@ public func withDeadline<Value: Sendable>(
     } onCancel: {
         task.cancel()
     }
-    guard !hasPassed.load(ordering: .relaxed) else { throw DeadlineExceeded(limit: limit) }
+    guard race.isWon(byWork: true) else { throw DeadlineExceeded(limit: limit) }
     return try result.get()
+}
+
+/// Which came first, the end of the work or that of its time.
+private final class Race: Sendable {
+    private let winner = Mutex<Bool?>(nil)
+
+    /// Whether this side came first; the first to ask has.
+    func isWon(byWork: Bool) -> Bool {
+        winner.withLock { winner in
+            winner = winner ?? byWork
+            return winner == byWork
+        }
+    }
 }

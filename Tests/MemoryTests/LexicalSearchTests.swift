@@ -3,7 +3,7 @@ import Testing
 
 @testable import Memory
 
-@Suite("Search by words")
+@Suite("Search by words", .serialized)
 struct LexicalSearchTests {
     @Test("weakness_39_the_best_match_comes_first_however_important_others_are")
     func weakness_39_order() async throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Memory
 
-@Suite("Backups of memory")
+@Suite("Backups of memory", .serialized)
 struct MemoryBackupTests {
     @Test("weakness_46_a_backup_is_a_database_with_all_that_was_there_and_can_be_searched")
     func weakness_46_copy() async throws {

@@ -11,7 +11,7 @@ import Testing
 
 @testable import Memory
 
-@Suite("Memory as a service")
+@Suite("Memory as a service", .serialized)
 struct MemoryServiceTests {
     private static let conversations = "/v1/memory/conversations"
 

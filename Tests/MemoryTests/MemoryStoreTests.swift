@@ -7,7 +7,7 @@ import Testing
 
 @testable import Memory
 
-@Suite("A project's memory")
+@Suite("A project's memory", .serialized)
 struct MemoryStoreTests {
     @Test("What is saved comes back whole")
     func roundTrip() async throws {

@@ -17,7 +17,7 @@ struct CheckRunnerTests {
     }
 
     private func check(
-        _ id: String, limit: Duration = .seconds(10), asksService: Bool = false, waitsForStart: Bool = false,
+        _ id: String, limit: Duration = .seconds(120), asksService: Bool = false, waitsForStart: Bool = false,
         _ run: @escaping @Sendable (CheckContext) async throws -> Finding
     ) -> Check {
         Check(
