@@ -15,32 +15,51 @@ public func withDeadline<Value: Sendable>(
 ) async throws -> Value {
     let race = Race()
     let task = Task {
-        defer { _ = race.isWon(byWork: true) }
+        // Its time begins with its first turn on the pool, and ends by a turn there, too: where nobody had one for long, that is not its fault.
+        let alarm = Alarms.shared.set(after: limit) { Task { race.end(byWork: false) } }
+        defer {
+            Alarms.shared.clear(alarm)
+            race.end(byWork: true)
+        }
         return try await work()
     }
-    let alarm = Alarms.shared.set(after: limit) {
-        // On the pool, as the work: where that had no turn for long, it is not its fault, and it has it first.
-        Task { if race.isWon(byWork: false) { task.cancel() } }
-    }
-    defer { Alarms.shared.clear(alarm) }
+    race.onTimeUp { task.cancel() }
     let result = await withTaskCancellationHandler {
         await task.result
     } onCancel: {
         task.cancel()
     }
-    guard race.isWon(byWork: true) else { throw DeadlineExceeded(limit: limit) }
+    guard race.isWonByWork else { throw DeadlineExceeded(limit: limit) }
     return try result.get()
 }
 
-/// Which came first, the end of the work or that of its time.
+/// Which comes first, the end of the work or that of its time.
 private final class Race: Sendable {
-    private let winner = Mutex<Bool?>(nil)
+    private struct State {
+        var isWonByWork: Bool?
+        var onTimeUp: (@Sendable () -> Void)?
+    }
 
-    /// Whether this side came first; the first to ask has.
-    func isWon(byWork: Bool) -> Bool {
-        winner.withLock { winner in
-            winner = winner ?? byWork
-            return winner == byWork
+    private let state = Mutex(State())
+
+    var isWonByWork: Bool { state.withLock { $0.isWonByWork } ?? true }
+
+    /// The first to end has won; when that is the time, what was asked for is done.
+    func end(byWork: Bool) {
+        let action = state.withLock { state in
+            guard state.isWonByWork == nil else { return nil as (@Sendable () -> Void)? }
+            state.isWonByWork = byWork
+            return byWork ? nil : state.onTimeUp
         }
+        action?()
+    }
+
+    /// - Parameter action: done when time is up, at once where it is already.
+    func onTimeUp(_ action: @escaping @Sendable () -> Void) {
+        let isUp = state.withLock { state in
+            state.onTimeUp = action
+            return state.isWonByWork == false
+        }
+        if isUp { action() }
     }
 }
