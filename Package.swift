@@ -69,9 +69,8 @@ let package = Package(
         .executableTarget(
             name: "maru",
             dependencies: [
-                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools",
-                "Sandbox",
-                "Supervision", "Operations", logging, metrics, lifecycle, asyncHTTPClient,
+                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools", "Memory",
+                "Sandbox", "Supervision", "Operations", logging, metrics, lifecycle, asyncHTTPClient,
                 product("ArgumentParser", "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -148,7 +147,7 @@ let package = Package(
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),
         tests("GatewayTests", ["Gateway", asyncHTTPClient, nioHTTP1]),
-        tests("MemoryTests", ["Memory", "Vectors", grdb]),
+        tests("MemoryTests", ["Memory", "Vectors", grdb, asyncHTTPClient, nioHTTP1]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
         tests("OperationsTests", ["Operations"]),

@@ -11,7 +11,7 @@ struct ConversationRoutes: Sendable {
 
     var all: [Route] {
         [
-            Route(.post, "/v1/memory/conversations", "Keeps a turn.", handler: save),
+            Route(.post, "/v1/memory/conversations", "Keeps a turn.", access: .role(.developer), handler: save),
             Route(.post, "/v1/memory/conversations/search", "Finds conversations by words and by meaning, and says why.", handler: search),
             Route(.get, "/v1/memory/projects/{id}/conversations", "Conversations, newest first.", handler: list),
             Route(.get, "/v1/memory/projects/{id}/conversations/{conversation_id}", "One conversation.") { request, context in
@@ -19,10 +19,16 @@ struct ConversationRoutes: Sendable {
                 return .json(
                     ["success": true, "conversation": .object(try await store.conversation(try Self.number(context)).wire)] as JSONValue)
             },
-            Route(.patch, "/v1/memory/projects/{id}/conversations/{conversation_id}", "Changes a conversation.", handler: edit),
-            Route(.delete, "/v1/memory/projects/{id}/conversations/{conversation_id}", "Forgets a conversation.") { _, context in
-                try await service.existing(context).delete(try Self.number(context))
-                service.sync.wake()
+            Route(
+                .patch, "/v1/memory/projects/{id}/conversations/{conversation_id}", "Changes a conversation.", access: .role(.developer),
+                handler: edit),
+            Route(
+                .delete, "/v1/memory/projects/{id}/conversations/{conversation_id}",
+                "Forgets a conversation, and what was learnt from it alone.", access: .role(.developer)
+            ) { _, context in
+                let store = try await service.existing(context)
+                try await store.delete(try Self.number(context))
+                service.sync.wake(store)
                 return Response(status: .noContent)
             },
         ]
@@ -31,9 +37,10 @@ struct ConversationRoutes: Sendable {
     private func save(_ request: Request, _ context: CallContext) async throws -> Response {
         let body = try await request.strict(SaveConversationRequest.self, context)
         let new = try NewConversation(body)
-        let store = try await service.projects.store(try service.project(body.project_id, context.caller), for: context.caller)
+        let caller = try service.caller(body.user_id, context.caller)
+        let store = try await service.projects.store(try service.project(body.project_id, caller), for: caller)
         let saved = try await store.save(new)
-        service.sync.wake()
+        service.sync.wake(store)
         return .json(
             [
                 "success": true, "conversation_id": .integer(saved.id), "project_id": .string(store.project.text),
@@ -91,7 +98,7 @@ struct ConversationRoutes: Sendable {
         let store = try await service.existing(context)
         let change = try ConversationChange(try await request.strict(EditConversationRequest.self, context))
         let edited = try await store.edit(try Self.number(context), change)
-        service.sync.wake()
+        service.sync.wake(store)
         return .json(["success": true, "conversation": .object(edited.wire)] as JSONValue)
     }
 

@@ -1,42 +1,50 @@
 import Foundation
+import Suite
 
-/// When the upkeep of memory is due. What was missed, because the machine slept or was off, is due at once, and only once.
+/// When the upkeep of memory is due. What was missed, because the machine slept or was off, is due at once, and only once; what failed is due
+/// again after pauses that grow.
 struct MaintenanceSchedule: Sendable {
-    enum Job: String, Sendable, Codable, CaseIterable { case expiry, backup, integrity, optimize }
-
-    /// A time of day on the clock of the machine's time zone.
-    struct TimeOfDay: Sendable, Equatable {
-        let hour: Int
-        let minute: Int
-
-        /// `03:00`; `nil` for what is no time of day.
-        init?(_ text: String) {
-            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
-                let hour = Int(parts[0]), let minute = Int(parts[1]), hour < 24, minute < 60
-            else { return nil }
-            (self.hour, self.minute) = (hour, minute)
-        }
-    }
+    /// In the order in which they run: what a backup holds is in step, and it comes before what changes much.
+    enum Job: String, Sendable, Codable, CaseIterable, CodingKeyRepresentable { case expiry, sync, backup, integrity, optimize, digest }
 
     private static let week: TimeInterval = 7 * 86_400
+    /// The first pause after a failure, and the longest.
+    private static let pauses = 60.0...3_600.0
 
     /// Between two looks for what is past its time.
     let expiryInterval: TimeInterval
+    /// Between two looks for vectors that are not written yet.
+    let syncInterval: TimeInterval
+    /// Between two looks for facts in what was said.
+    let digestInterval: TimeInterval
     let backupTime: TimeOfDay
     let calendar: Calendar
 
-    /// The jobs that are due, in the order in which they are to run: a backup comes before what changes much.
+    /// The jobs that are due.
     ///
-    /// - Parameter last: when each began last; one that never did is due.
-    func due(_ last: [Job: Date], at moment: Date) -> [Job] {
-        [.expiry, .backup, .integrity, .optimize].filter { job in
-            guard let before = last[job], before <= moment else { return true }
-            return switch job {
-            case .expiry: moment.timeIntervalSince(before) >= expiryInterval
-            case .backup: before < lastBackupTime(at: moment)
-            case .integrity, .optimize: moment.timeIntervalSince(before) >= Self.week
+    /// - Parameter state: what is known of earlier runs; a job that never ran is due.
+    func due(_ state: MaintenanceState, at moment: Date) -> [Job] {
+        Job.allCases.filter { job in
+            guard let last = state.jobs[job], last.beganAt <= moment else { return true }
+            let since = moment.timeIntervalSince(last.beganAt)
+            if last.failures > 0 {
+                let pause = Self.pauses.lowerBound * pow(2, Double(min(last.failures, 16) - 1))
+                // Work that comes often anyway is not made rarer by failing.
+                return since >= min(pause, Self.pauses.upperBound, interval(of: job) ?? .infinity)
             }
+            guard let interval = interval(of: job) else { return last.beganAt < lastBackupTime(at: moment) }
+            return since >= interval
+        }
+    }
+
+    /// `nil` for what is done at a time of day.
+    private func interval(of job: Job) -> TimeInterval? {
+        switch job {
+        case .expiry: expiryInterval
+        case .sync: syncInterval
+        case .digest: digestInterval
+        case .integrity, .optimize: Self.week
+        case .backup: nil
         }
     }
 
@@ -45,5 +53,15 @@ struct MaintenanceSchedule: Sendable {
         calendar.nextDate(
             after: moment, matching: DateComponents(hour: backupTime.hour, minute: backupTime.minute, second: 0), matchingPolicy: .nextTime,
             direction: .backward) ?? moment.addingTimeInterval(-86_400)
+    }
+}
+
+extension MaintenanceSchedule {
+    init(_ settings: Settings) {
+        self.init(
+            expiryInterval: Double(settings[SettingKeys.memoryExpiryInterval]),
+            syncInterval: Double(settings[SettingKeys.memorySyncInterval]),
+            digestInterval: Double(settings[SettingKeys.memoryDigestInterval]), backupTime: settings[SettingKeys.memoryBackupTime],
+            calendar: .current)
     }
 }

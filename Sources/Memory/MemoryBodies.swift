@@ -9,6 +9,8 @@ enum MemoryLimits {
     static let wordBytes = 256
     static let tags = 64
     static let contextBytes = 1 << 16
+    /// Conversations of an import.
+    static let imported = 10_000
 
     /// - Throws: 422 for a text that is empty, 413 for one that is too long.
     static func text(_ text: String, _ field: String, maxBytes: Int) throws -> String {

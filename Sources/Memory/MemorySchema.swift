@@ -12,9 +12,15 @@ enum MemorySchema {
     /// in it is all that is asked of it (`detail = none`, `columnsize = 0`); ranking looks at the texts of the best. The words come ready
     /// made (``MemoryTerms``): to the tokenizer each is one token, whatever letters are in it.
     ///
+    /// What was learnt from a conversation outlives its time, but not its being forgotten: it carries the conversation's number without
+    /// being bound to it.
+    ///
     /// Numbers of conversations are never given twice (AUTOINCREMENT), so that what is queued for one is never applied to another.
     private static let conversations = """
-        CREATE TABLE project (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL, created_at TEXT NOT NULL);
+        CREATE TABLE project (
+            id INTEGER PRIMARY KEY CHECK (id = 1), project_id TEXT NOT NULL, owner TEXT NOT NULL, created_at TEXT NOT NULL,
+            -- What was said up to this conversation was looked through for facts.
+            digested_id INTEGER NOT NULL DEFAULT 0, digest_attempts INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE conversations (
             id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, user_query TEXT NOT NULL, ai_response TEXT NOT NULL,
             model_used TEXT, importance_score INTEGER NOT NULL DEFAULT 5 CHECK (importance_score BETWEEN 1 AND 10),
@@ -35,5 +41,16 @@ enum MemorySchema {
         CREATE TABLE vector_deletions (
             point_id INTEGER PRIMARY KEY, attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at TEXT, last_error TEXT,
             created_at TEXT NOT NULL);
+        CREATE TABLE conversation_summaries (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, date_range TEXT NOT NULL, summary TEXT NOT NULL, conversation_count INTEGER NOT NULL,
+            importance_level INTEGER NOT NULL, first_conversation_id INTEGER NOT NULL, last_conversation_id INTEGER NOT NULL,
+            created_at TEXT NOT NULL);
+        CREATE TABLE important_facts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, fact TEXT NOT NULL, category TEXT NOT NULL, source_conversation_id INTEGER NOT NULL,
+            user_marked INTEGER NOT NULL DEFAULT 0, ai_suggested INTEGER NOT NULL DEFAULT 1, created_at TEXT NOT NULL);
+        CREATE INDEX important_facts_category ON important_facts (category);
+        CREATE INDEX important_facts_source ON important_facts (source_conversation_id);
+        CREATE TABLE user_preferences (
+            key TEXT PRIMARY KEY, value TEXT NOT NULL, source_conversation_id INTEGER NOT NULL, updated_at TEXT NOT NULL);
         """
 }

@@ -20,33 +20,51 @@ public struct MemoryService: SuiteService {
         self.settings = settings
         self.clients = clients
         projects = Projects(folder: settings.dataFolders.memory)
-        sync = VectorSyncer(projects: projects, clients: clients, settings: settings, logger: logger)
+        sync = VectorSyncer(projects: projects, clients: clients, logger: logger)
     }
 
     public var routes: [Route] {
-        ConversationRoutes(service: self).all + ProjectRoutes(service: self).all + [
-            Route(.get, "/v1/memory/health", "Whether memory can be kept, and whether it is searched by meaning.", access: .open) { _, _ in
-                let problem = await vectorProblem()
-                return .json(
-                    [
-                        "status": "healthy", "memory_system": "available", "storage_available": true,
-                        "vector_enabled": .bool(problem == nil),
-                        "vector_recovery": problem == nil ? "not_needed" : "failed", "vector_problem": .of(problem),
-                    ] as JSONValue)
-            }
-        ]
+        (ConversationRoutes(service: self).all + ProjectRoutes(service: self).all + UpkeepRoutes(service: self).all
+            + BackupRoutes(service: self).all + KnowledgeRoutes(service: self).all).map(\.measured)
     }
 
-    public var companions: [any ServiceLifecycle.Service] { [sync] }
+    public var companions: [any ServiceLifecycle.Service] { [sync, MemoryGauges(service: self)] }
 
     /// Ready even while embedding and vectors are away: words are searched then, and what is saved waits in the queue.
     public func health() async -> Health {
-        let problem = await vectorProblem()
-        return Health(facts: ["vector_enabled": .bool(problem == nil), "vector_problem": .of(problem)])
+        async let vectors = vectorProblem()
+        let storage = await projects.storageProblem()
+        let problem = await vectors
+        return Health(
+            storage == nil ? .ok : .degraded, reason: storage,
+            facts: [
+                "memory_system": .string(storage == nil ? "available" : "unavailable"), "storage_available": .bool(storage == nil),
+                "vector_enabled": .bool(problem == nil), "vector_problem": .of(problem),
+                // The outbox tries again by itself, whoever asks.
+                "vector_recovery": .string(problem == nil ? "not_needed" : "attempted"),
+            ])
     }
 
     func search(in store: MemoryStore) -> HybridSearch {
         HybridSearch(store: store, embedding: clients.embedding, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
+    }
+
+    func digest(of store: MemoryStore) -> Digest {
+        Digest(store: store, chat: clients.chat, model: settings[SettingKeys.chatAlias])
+    }
+
+    /// Who a request is from: the caller, or, where a service of the suite asks, the user it asks for.
+    ///
+    /// - Throws: 403 when anybody else says that he is somebody else.
+    func caller(_ user: String?, _ caller: Caller) throws -> Caller {
+        guard let user else { return caller }
+        guard caller.role == .service else {
+            throw ServiceError(
+                .forbidden, code: "forbidden", "“user_id” is for the services of the suite; your key already says who you are.",
+                parameter: "user_id")
+        }
+        // Of the user's rights only one counts here: that what is his is his.
+        return Caller(id: user, role: .developer)
     }
 
     /// The project that a request is about: the one it names, the one that is set for all, or the caller's own.

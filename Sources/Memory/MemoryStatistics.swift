@@ -16,6 +16,11 @@ struct MemoryStatistics: Sendable, Codable {
 }
 
 extension MemoryStore {
+    /// How many conversations there are, those whose time has passed included.
+    func count() async throws -> Int {
+        try await pool.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM conversations") ?? 0 }
+    }
+
     /// Of conversations whose time has not passed.
     func statistics() async throws -> MemoryStatistics {
         let condition = MemoryFilter().condition(at: now())

@@ -28,11 +28,18 @@ struct MemoryStore: Sendable {
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -65536") }
         pool = try DatabasePool(path: path.string, configuration: configuration)
         try MemorySchema.migrator.migrate(pool)
-        owner = try pool.write { db in
+        let (name, owner) = try pool.write { db in
             try db.execute(
-                sql: "INSERT OR IGNORE INTO project (id, owner, created_at) VALUES (1, ?, ?)", arguments: [user, MemoryTime.text(now())])
-            return try String.fetchOne(db, sql: "SELECT owner FROM project") ?? user
+                sql: "INSERT OR IGNORE INTO project (id, project_id, owner, created_at) VALUES (1, ?, ?, ?)",
+                arguments: [project.text, user, MemoryTime.text(now())])
+            let row = try Row.fetchOne(db, sql: "SELECT project_id, owner FROM project")
+            return ((row?["project_id"] as String?) ?? project.text, (row?["owner"] as String?) ?? user)
         }
+        guard name == project.text else {
+            // Where the file system does not tell letters apart by their case, or somebody copied a folder.
+            throw ServiceError.conflict("What lies in the place of project “\(project)” is the memory of “\(name)”.", code: "project_taken")
+        }
+        self.owner = owner
         (self.project, self.path, self.now) = (project, path, now)
     }
 
@@ -84,7 +91,13 @@ struct MemoryStore: Sendable {
 
     /// - Throws: 404 when there is none of this number.
     func delete(_ id: Int64) async throws {
-        try await pool.write { db in try remove(try find(id, db), db) }
+        try await pool.write { db in
+            try remove(try find(id, db), db)
+            // What somebody wants forgotten is forgotten with what was learnt from it.
+            for table in ["important_facts", "user_preferences"] {
+                try db.execute(sql: "DELETE FROM \(table) WHERE source_conversation_id = ?", arguments: [id])
+            }
+        }
     }
 
     // MARK: Many
@@ -146,16 +159,18 @@ struct MemoryStore: Sendable {
         }
     }
 
-    /// Conversations that one transaction of ``removeExpired()`` takes.
-    private static let piece = 100
+    /// Conversations that one transaction of work on many takes.
+    static let piece = 100
 
     /// Makes the index anew from the conversations.
     func rebuildIndex() async throws {
-        try await pool.write { db in
-            try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('delete-all')")
-            let all = try Row.fetchCursor(db, sql: "SELECT id, user_query, ai_response FROM conversations ORDER BY id")
-            while let row = try all.next() { try Self.addTerms(Conversation.terms(row["user_query"], row["ai_response"]), row["id"], db) }
-        }
+        try await pool.write { db in try Self.indexAll(db) }
+    }
+
+    static func indexAll(_ db: Database) throws {
+        try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('delete-all')")
+        let all = try Row.fetchCursor(db, sql: "SELECT id, user_query, ai_response FROM conversations ORDER BY id")
+        while let row = try all.next() { try addTerms(Conversation.terms(row["user_query"], row["ai_response"]), row["id"], db) }
     }
 
     /// Gives room back to the disk and lets the query planner see what there is.
@@ -167,7 +182,7 @@ struct MemoryStore: Sendable {
 
     // MARK: Parts of transactions
 
-    private func insert(_ new: NewConversation, _ db: Database) throws -> Int64 {
+    func insert(_ new: NewConversation, _ db: Database) throws -> Int64 {
         let present = MemoryTime.text(now())
         let moment = new.moment ?? now()
         let level = new.importance ?? Importance.score(query: new.query, response: new.response, model: new.model)

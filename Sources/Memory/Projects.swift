@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Logging
 import ServiceKit
 import SystemPackage
@@ -8,9 +9,13 @@ import SystemPackage
 actor Projects {
     private let executor = BlockingExecutor("memory.projects")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-    private let folder: FilePath
+    private nonisolated let folder: FilePath
     private let now: @Sendable () -> Date
-    private var open: [ProjectID: MemoryStore] = [:]
+    private var open: [ProjectID: (store: MemoryStore, lastUse: Int)] = [:]
+    private var uses = 0
+    /// Databases that are open at once; one that is closed is opened again when it is asked for, and one that is being used stays open until
+    /// it no longer is.
+    private static let mostOpen = 64
 
     /// - Parameter folder: `DATA_DIR/memory`.
     init(folder: FilePath, now: @escaping @Sendable () -> Date = { .now }) {
@@ -31,28 +36,71 @@ actor Projects {
     ///
     /// - Throws: 404 when nothing was ever saved in the project, or it is somebody else's.
     func existing(_ project: ProjectID, for caller: Caller) throws -> MemoryStore {
-        guard open[project] != nil || FileManager.default.fileExists(atPath: path(of: project).string) else {
-            throw Self.unknown(project)
-        }
+        guard let store = try ifThere(project, for: caller) else { throw Self.unknown(project) }
+        return store
+    }
+
+    /// A project's memory; `nil` when nothing was saved in it.
+    ///
+    /// - Throws: 404 when it is somebody else's.
+    func ifThere(_ project: ProjectID, for caller: Caller) throws -> MemoryStore? {
+        guard open[project] != nil || FileManager.default.fileExists(atPath: path(of: project).string) else { return nil }
         return try store(project, for: caller)
     }
 
-    /// Every project that has a memory. Folders of other names are not ours.
-    func all() throws -> [MemoryStore] {
-        guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+    /// A project's memory, for the stack's own work on it; `nil` when there is none any more.
+    func current(_ project: ProjectID) throws -> MemoryStore? {
+        FileManager.default.fileExists(atPath: path(of: project).string) ? try open(project, for: Self.nobody) : nil
+    }
+
+    /// Every project that has a memory, and why each of some cannot be opened: one that is damaged holds up no other. Folders of other names
+    /// are not ours.
+    func all() throws -> (open: [MemoryStore], broken: [ProjectID: String]) {
+        guard FileManager.default.fileExists(atPath: folder.string) else { return ([], [:]) }
+        let ids = try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
             .compactMap { try? ProjectID($0) }
             .filter { FileManager.default.fileExists(atPath: path(of: $0).string) }
-            .map { try open($0, for: Self.nobody) }
+        var found: (open: [MemoryStore], broken: [ProjectID: String]) = ([], [:])
+        for id in ids {
+            do {
+                found.open.append(try open(id, for: Self.nobody))
+            } catch {
+                found.broken[id] = "\(error)"
+            }
+        }
+        return found
+    }
+
+    /// Removes a project and everything in it.
+    func forget(_ store: MemoryStore) throws {
+        open[store.project] = nil
+        try store.pool.close()
+        try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
+    }
+
+    /// Whether anything can be kept; the reason when not.
+    func storageProblem() -> String? {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            return access(folder.string, W_OK) == 0 ? nil : "\(folder) cannot be written: \(Errno(rawValue: errno))"
+        } catch {
+            return "\(error)"
+        }
     }
 
     /// Who owns what is found without an owner.
     private static let nobody = "unknown"
 
     private func open(_ project: ProjectID, for user: String) throws -> MemoryStore {
-        if let store = open[project] { return store }
+        uses += 1
+        if let known = open[project] {
+            open[project] = (known.store, uses)
+            return known.store
+        }
+        if open.count >= Self.mostOpen, let oldest = open.min(by: { $0.value.lastUse < $1.value.lastUse })?.key { open[oldest] = nil }
         let store = try MemoryStore(project, for: user, path: path(of: project), now: now)
-        open[project] = store
+        open[project] = (store, uses)
         return store
     }
 
@@ -60,7 +108,8 @@ actor Projects {
         .notFound("You have saved nothing in a project “\(project)”.", code: "project_not_found")
     }
 
-    private func path(of project: ProjectID) -> FilePath { folder.appending(project.text).appending("memory.db") }
+    /// Where a project's database is.
+    nonisolated func path(of project: ProjectID) -> FilePath { folder.appending(project.text).appending("memory.db") }
 }
 
 extension MemoryStore {

@@ -4,16 +4,6 @@ import SuiteAPI
 
 /// Brings the vector store in step with a project: one point for each conversation, under its number.
 struct VectorSync: Sendable {
-    /// What one run did.
-    struct Outcome: Sendable, Codable {
-        var synced = 0
-        var failed = 0
-        /// Left for later: another run was at work, or a service is away.
-        var skipped = 0
-        /// Points that went.
-        var deleted = 0
-    }
-
     let store: MemoryStore
     let embedding: EmbeddingClient
     let vectors: VectorStoreClient
@@ -26,13 +16,17 @@ struct VectorSync: Sendable {
     /// Works through the queue until it is empty or a service is away. What is refused waits for another run.
     ///
     /// - Throws: the database's error, or ``UpstreamError`` when a service is away; what was not written stays queued.
-    func run(batch: Int) async throws -> Outcome {
-        var outcome = Outcome()
+    func run(batch: Int) async throws -> MemorySyncStats {
+        var outcome = MemorySyncStats()
         let begun = store.now()
         try await delete(&outcome, batch: batch)
         while true {
             let taken = try await store.takePending(batch, due: begun)
-            guard !taken.isEmpty else { return outcome }
+            guard !taken.isEmpty else {
+                // What was refused before and is not due again.
+                outcome.skipped = max(0, try await store.queue(1).size - outcome.failed)
+                return outcome
+            }
             do {
                 try await write(taken)
                 outcome.synced += taken.count
@@ -46,7 +40,7 @@ struct VectorSync: Sendable {
         }
     }
 
-    private func writeSingly(_ conversations: [Conversation], _ outcome: inout Outcome) async throws {
+    private func writeSingly(_ conversations: [Conversation], _ outcome: inout MemorySyncStats) async throws {
         for (index, conversation) in conversations.enumerated() {
             do {
                 try await write([conversation])
@@ -75,7 +69,7 @@ struct VectorSync: Sendable {
         try await store.finish(conversations)
     }
 
-    private func delete(_ outcome: inout Outcome, batch: Int) async throws {
+    private func delete(_ outcome: inout MemorySyncStats, batch: Int) async throws {
         while true {
             let points = try await store.pendingDeletions(batch)
             guard !points.isEmpty else { return }

@@ -1,61 +1,99 @@
-import AsyncAlgorithms
 import Logging
 import Metrics
 import ServiceKit
 import ServiceLifecycle
 import Suite
 import SuiteAPI
+import Synchronization
 
-/// Keeps the vector store in step with all projects: at once after a change, and every while, for what could not be written before. One run
-/// at a time for each project.
+/// Keeps the vector store in step with all projects: at once after a change, and after a pause while a service is away. One run at a time
+/// for each project.
 final class VectorSyncer: Service {
     /// Conversations that are embedded and written together.
     static let batch = 64
+    /// Between two tries while a service is away; it doubles from a second.
+    private static let longestPause = Duration.seconds(60)
 
     private let projects: Projects
     private let clients: SuiteClients
-    private let interval: Duration
     private let logger: Logger
     private let turns = ProjectTurns()
-    private let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    private let changed = Mutex<Set<ProjectID>>([])
+    /// Of the run that goes on; `nil` while none does.
+    private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
 
-    init(projects: Projects, clients: SuiteClients, settings: Settings, logger: Logger) {
+    init(projects: Projects, clients: SuiteClients, logger: Logger) {
         self.projects = projects
         self.clients = clients
-        interval = .seconds(settings[SettingKeys.memorySyncInterval])
         self.logger = logger
     }
 
-    /// Says that there is something to do.
-    func wake() { wakes.continuation.yield() }
+    /// Says that there is something to do for a project.
+    func wake(_ store: MemoryStore) {
+        changed.withLock { _ = $0.insert(store.project) }
+        waker.withLock { _ = $0?.yield() }
+    }
 
     func run() async throws {
-        let ticks = AsyncTimerSequence(interval: interval, clock: .continuous).map { _ in () }
-        wake()
-        for await _ in merge(wakes.stream, ticks).cancelOnGracefulShutdown() {
-            do {
-                for store in try await projects.all() { await runOnce(store) }
-            } catch {
-                logger.error("the projects cannot be read", metadata: ["cause": "\(error)"])
+        let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        waker.withLock { $0 = continuation }
+        defer { waker.withLock { $0 = nil } }
+        // What an earlier life of the service left.
+        do {
+            let all = try await projects.all()
+            for (project, reason) in all.broken {
+                logger.error("a project's memory cannot be opened", metadata: ["project": "\(project)", "cause": "\(reason)"])
             }
+            all.open.forEach(wake)
+        } catch {
+            logger.error("the projects cannot be read", metadata: ["cause": "\(error)"])
+        }
+        var pause = Duration.seconds(1)
+        for await _ in wakes.cancelOnGracefulShutdown() {
+            let due = changed.withLock { changed in
+                defer { changed = [] }
+                return changed
+            }
+            var isAway = false
+            for project in due.sorted(by: { $0.text < $1.text }) where !Task.isShuttingDownGracefully {
+                guard let store = try? await projects.current(project) else { continue }
+                if await !runOnce(store) {
+                    isAway = true
+                    changed.withLock { _ = $0.insert(project) }
+                }
+            }
+            guard isAway else {
+                pause = .seconds(1)
+                continue
+            }
+            // Work that comes meanwhile waits with the rest: what it needs is away.
+            try? await cancelWhenGracefulShutdown { [pause] in try await Task.sleep(for: pause) }
+            pause = min(pause * 2, Self.longestPause)
+            continuation.yield()
         }
     }
 
-    private func runOnce(_ store: MemoryStore) async {
+    /// - Returns: whether the services that it takes are there.
+    private func runOnce(_ store: MemoryStore) async -> Bool {
+        var isThere = true
         do {
             _ = try await run(store, batch: Self.batch)
         } catch {
+            isThere = false
             logger.warning(
-                "vectors are not in step yet; search by words goes on",
-                metadata: ["project": "\(store.project)", "cause": "\(error)", "retry_s": "\(interval.components.seconds)"])
+                "vectors are not in step yet; search by words goes on", metadata: ["project": "\(store.project)", "cause": "\(error)"])
         }
-        if let (size, _) = try? await store.queue(1) {
-            Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.text)]).record(size)
-        }
+        await measure(store)
+        return isThere
+    }
+
+    private func measure(_ store: MemoryStore) async {
+        guard let (size, _) = try? await store.queue(1) else { return }
+        Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.text)]).record(size)
     }
 
     /// Works through a project's queue.
-    func run(_ store: MemoryStore, batch: Int) async throws -> VectorSync.Outcome {
+    func run(_ store: MemoryStore, batch: Int) async throws -> MemorySyncStats {
         let outcome = try await turns.take(store.project) { [clients] in
             try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors).run(batch: batch)
         }
@@ -67,9 +105,9 @@ final class VectorSyncer: Service {
 
 /// Lets one piece of work for a project run at a time.
 private actor ProjectTurns {
-    private var last: [ProjectID: Task<VectorSync.Outcome, any Error>] = [:]
+    private var last: [ProjectID: Task<MemorySyncStats, any Error>] = [:]
 
-    func take(_ project: ProjectID, _ work: @escaping @Sendable () async throws -> VectorSync.Outcome) async throws -> VectorSync.Outcome {
+    func take(_ project: ProjectID, _ work: @escaping @Sendable () async throws -> MemorySyncStats) async throws -> MemorySyncStats {
         let before = last[project]
         let task = Task {
             _ = await before?.result

@@ -4,7 +4,7 @@ public struct ServiceDescriptor: Sendable {
     public let id: ServiceID
     /// One line for people.
     public let title: String
-    /// The setting that holds its port; `nil` for a service that listens nowhere.
+    /// The setting that holds its port; `nil` for a service that listens nowhere, and tells of itself by a heartbeat.
     public let port: Setting<Int>?
     /// The settings that hold ports it listens on besides.
     public let furtherPorts: [Setting<Int>]
@@ -42,9 +42,8 @@ public enum ServiceCatalogue {
             .mcpServer, "tools, approvals, MCP", SettingKeys.mcpPort, and: [SettingKeys.mcpSecurityPort],
             after: [.gateway, .rag, .embedding], profile: .p3),
         service(
-            .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3,
-            inThisBuild: false),
-        service(.memoryMaintainer, "memory expiry, sync and backup", nil, after: [.qdrant, .embedding], profile: .p3, inThisBuild: false),
+            .memoryAPI, "long-term memory", SettingKeys.memoryPort, health: "/v1/memory/health", after: [.qdrant, .embedding], profile: .p3),
+        service(.memoryMaintainer, "memory expiry, sync and backup", nil, after: [.memoryAPI], profile: .p3),
     ]
 
     /// The services this build can run, in start order.

@@ -57,6 +57,14 @@ extension Setting where Value == Bool {
     }
 }
 
+extension Setting where Value == TimeOfDay {
+    static func time(_ name: String, _ value: TimeOfDay, _ summary: String) -> Self {
+        Setting(
+            name: name, summary: summary, allowed: "a time of day such as 03:00", defaultValue: value, defaultText: value.description,
+            isSecret: false, parse: { TimeOfDay($0) })
+    }
+}
+
 extension Setting where Value == String {
     static func text(_ name: String, _ value: String, _ summary: String, secret: Bool = false) -> Self {
         Setting(

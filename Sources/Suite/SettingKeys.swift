@@ -48,8 +48,14 @@ public enum SettingKeys {
     public static let defaultProject = Setting.text(
         "DEFAULT_PROJECT_ID", "", "Project whose memory is meant when none is named; empty: each user's own.")
     public static let memorySyncInterval = Setting.integer(
-        "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the memory service for vectors that are not written yet."
-    )
+        "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the maintainer for vectors that are not written yet.")
+    public static let memoryExpiryInterval = Setting.integer(
+        "TTL_CHECK_INTERVAL", 3_600, in: 1...86_400, "Seconds between two looks of the maintainer for what is past its time.")
+    public static let memoryDigestInterval = Setting.integer(
+        "MEMORY_DIGEST_INTERVAL", 900, in: 1...86_400,
+        "Seconds between two looks of the maintainer for facts and preferences in what was said, by the chat model.")
+    public static let memoryBackupTime = Setting.time(
+        "MEMORY_BACKUP_CRON", .night, "Time of day, in the machine's time zone, at which every memory is backed up.")
 
     // MARK: Inference
     public static let llamaServer = Setting.text(
@@ -196,7 +202,7 @@ extension SettingKeys {
         llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
-        documentsDirectory, defaultProject, memorySyncInterval, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled,
+        documentsDirectory, defaultProject, memorySyncInterval, memoryExpiryInterval, memoryDigestInterval, memoryBackupTime, apiKey, mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled,
         approvalTimeout, approvalMaxPending,
         auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
         projectRoot,

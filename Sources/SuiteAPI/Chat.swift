@@ -24,6 +24,8 @@ public struct ChatRequest: Codable, Sendable {
     public var temperature: Double?
     public var stream: Bool?
     public var stream_options: StreamOptions?
+    /// The form that the answer has to have, as `{"type":"json_schema",…}`.
+    public var response_format: JSONValue?
 
     public init(model: String, messages: [Message], maxTokens: Int? = nil, temperature: Double? = nil, stream: Bool? = nil) {
         self.model = model

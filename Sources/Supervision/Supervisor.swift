@@ -152,9 +152,8 @@ public actor Supervisor: Service {
 
     /// Follows a child for as long as it runs, and ends it when it does not answer.
     private func watch(_ service: ServiceDescriptor, _ process: ProcessIdentity?) async {
-        let client = ServiceClient(name: service.id.rawValue, baseURL: settings.baseURL(of: service.id), timeout: .seconds(5))
         while !Task.isCancelled {
-            let probe = await Self.probe(client, service)
+            let probe = await probe(service, process)
             guard !Task.isCancelled else { return }
             var action = ChildLifecycle.Action.none
             update(service.id) { action = $0.lifecycle.saw(probe, at: .now) }
@@ -167,7 +166,9 @@ public actor Supervisor: Service {
         }
     }
 
-    private static func probe(_ client: ServiceClient, _ service: ServiceDescriptor) async -> ChildLifecycle.Probe {
+    private func probe(_ service: ServiceDescriptor, _ process: ProcessIdentity?) async -> ChildLifecycle.Probe {
+        guard service.port != nil else { return await pulse(of: service, process) }
+        let client = ServiceClient(name: service.id.rawValue, baseURL: settings.baseURL(of: service.id), timeout: .seconds(5))
         do {
             _ = try await client.bytes(.GET, service.healthPath)
             return .ready
@@ -178,6 +179,14 @@ public actor Supervisor: Service {
             guard (try? await client.bytes(.GET, "/livez")) == nil else { return .alive("its health is not told in time") }
             return .silent("\(error)")
         }
+    }
+
+    /// What the heartbeat of a service that listens nowhere says. One that another process left behind says nothing.
+    private func pulse(of service: ServiceDescriptor, _ process: ProcessIdentity?) async -> ChildLifecycle.Probe {
+        let beat = try? await offPool { [folders = settings.dataFolders] in Heartbeat.last(of: service.id, in: folders) }
+        guard let beat, beat.pid == process?.pid else { return .silent("it has shown no heartbeat yet") }
+        guard beat.isFresh() else { return .silent("its last heartbeat is \(Int(beat.age())) s old") }
+        return beat.problem.map(ChildLifecycle.Probe.alive) ?? .ready
     }
 
     private func update(_ service: ServiceID, _ change: (inout Child) -> Void) {

@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import Inference
 import Logging
+import Memory
 import Metrics
 import Retrieval
 import Security
@@ -21,6 +22,7 @@ enum Composition {
         MetricsSystem.bootstrap(registry)
         let logger = Logger.service(id.rawValue, settings: settings)
         try settings.dataFolders.create()
+        guard id != .memoryMaintainer else { return try await maintain(settings, logger: logger) }
         // Whatever starts first makes it, so that there is somebody who can administer.
         _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
         let database = try await SecurityDatabase.open(settings)
@@ -34,6 +36,13 @@ enum Composition {
             AdministrationService(of: tools, settings: settings), settings: settings, authenticator: authenticator, registry: registry,
             logger: logger)
         try await server.run(beside: [administration.application(port: settings[SettingKeys.mcpSecurityPort])])
+    }
+
+    /// Looks after memory, which is no work for a server.
+    private static func maintain(_ settings: Settings, logger: Logger) async throws {
+        let clients = SuiteClients(settings: settings, key: try KeyFile.service(settings.dataFolders).readOrCreate())
+        try await ProcessLife.run(
+            [MemoryMaintainer(settings: settings, clients: clients, logger: logger)], settings, logger: logger)
     }
 
     /// Serves the tools to one client over standard input and output.
@@ -66,7 +75,8 @@ enum Composition {
         case .qdrant: return VectorsService(settings: settings, logger: logger)
         case .rag: return try await RetrievalService(settings: settings, clients: clients, logger: logger)
         case .mcpServer: return try await ToolsService(settings: settings, clients: clients, guards: try guards(), logger: logger)
-        case .memoryAPI, .memoryMaintainer: throw CommandError("\(id) is not part of this build.")
+        case .memoryAPI: return MemoryService(settings: settings, clients: clients, logger: logger)
+        case .memoryMaintainer: preconditionFailure("the maintainer listens nowhere: it is no service of a server")
         }
     }
 

@@ -1,57 +1,86 @@
 import Foundation
+import Suite
 import Testing
 
 @testable import Memory
 
 @Suite("When upkeep is due")
 struct MaintenanceScheduleTests {
-    private func schedule(zone: String = "Asia/Seoul") throws -> MaintenanceSchedule {
+    private func schedule(zone: String = "Asia/Seoul", backup: String = "03:00") throws -> MaintenanceSchedule {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = try #require(TimeZone(identifier: zone))
         return MaintenanceSchedule(
-            expiryInterval: 3_600, backupTime: try #require(MaintenanceSchedule.TimeOfDay("03:00")), calendar: calendar)
+            expiryInterval: 3_600, syncInterval: 300, digestInterval: 900, backupTime: try #require(TimeOfDay(backup)), calendar: calendar)
     }
 
     private func moment(_ text: String) throws -> Date { try Date(text, strategy: .iso8601) }
+
+    /// Every job ran well at a moment.
+    private func state(at moment: Date) -> MaintenanceState {
+        var state = MaintenanceState()
+        for job in MaintenanceSchedule.Job.allCases { state.jobs[job] = run(at: moment, failures: 0) }
+        return state
+    }
+
+    private func run(at moment: Date, failures: Int) -> MaintenanceState.Run {
+        var run = MaintenanceState.Run(at: moment, after: nil)
+        struct Failed: Error {}
+        if failures == 0 { run.end(at: moment, .success("done")) }
+        for _ in 0..<failures { run.end(at: moment, .failure(Failed())) }
+        return run
+    }
 
     @Test("What never ran is due, what has just run is not, and a clock that was put back makes it due")
     func first() throws {
         let schedule = try schedule()
         let now = try moment("2026-06-15T12:00:00Z")
-        #expect(schedule.due([:], at: now) == [.expiry, .backup, .integrity, .optimize])
-        let all = Dictionary(uniqueKeysWithValues: MaintenanceSchedule.Job.allCases.map { ($0, now) })
-        #expect(schedule.due(all, at: now) == [])
-        #expect(schedule.due(all, at: now.addingTimeInterval(-60)).count == 4)
-        #expect(schedule.due(all, at: now.addingTimeInterval(3_600)) == [.expiry])
+        let all = MaintenanceSchedule.Job.allCases
+        #expect(schedule.due(MaintenanceState(), at: now) == all)
+        let state = state(at: now)
+        #expect(schedule.due(state, at: now) == [])
+        #expect(schedule.due(state, at: now.addingTimeInterval(-60)) == all)
+        #expect(schedule.due(state, at: now.addingTimeInterval(300)) == [.sync])
+        #expect(schedule.due(state, at: now.addingTimeInterval(3_600)) == [.expiry, .sync, .digest])
+        #expect(schedule.due(state, at: now.addingTimeInterval(8 * 86_400)) == all)
+    }
+
+    @Test("What failed is due again after pauses that grow, and work that comes often comes no less often")
+    func failures() throws {
+        let schedule = try schedule()
+        let now = try moment("2026-06-15T12:00:00Z")
+        func isDue(_ job: MaintenanceSchedule.Job, failures: Int, after seconds: Double) -> Bool {
+            var state = state(at: now)
+            state.jobs[job] = run(at: now, failures: failures)
+            return schedule.due(state, at: now.addingTimeInterval(seconds)).contains(job)
+        }
+        for (failures, pause) in [(1, 60.0), (2, 120), (4, 480), (7, 3_600), (40, 3_600)] {
+            #expect(!isDue(.backup, failures: failures, after: pause - 1))
+            #expect(isDue(.backup, failures: failures, after: pause))
+        }
+        #expect(isDue(.sync, failures: 9, after: 300) && !isDue(.sync, failures: 9, after: 299))
     }
 
     @Test("The backup is due when the clock shows its time, and once only for nights that were missed")
     func backup() throws {
         let schedule = try schedule()
         // 03:00 in Seoul is 18:00 of the day before in UTC.
-        let last: [MaintenanceSchedule.Job: Date] = try Dictionary(
-            uniqueKeysWithValues: MaintenanceSchedule.Job.allCases.map { ($0, try moment("2026-06-14T18:00:05Z")) })
-        func isDue(_ text: String) throws -> Bool { schedule.due(last, at: try moment(text)).contains(.backup) }
+        var state = state(at: try moment("2026-06-14T18:00:05Z"))
+        func isDue(_ text: String) throws -> Bool { schedule.due(state, at: try moment(text)).contains(.backup) }
         #expect(try !isDue("2026-06-15T17:59:59Z"))
         #expect(try isDue("2026-06-15T18:00:01Z"))
         #expect(try isDue("2026-06-18T09:00:00Z"))
-        var later = last
-        later[.backup] = try moment("2026-06-18T09:00:00Z")
-        #expect(!schedule.due(later, at: try moment("2026-06-18T09:01:00Z")).contains(.backup))
-        #expect(schedule.due(later, at: try moment("2026-06-18T18:00:01Z")).contains(.backup))
+        state.jobs[.backup] = run(at: try moment("2026-06-18T09:00:00Z"), failures: 0)
+        #expect(try !isDue("2026-06-18T09:01:00Z"))
+        #expect(try isDue("2026-06-18T18:00:01Z"))
     }
 
     @Test("A night in which the clock leaps over the time has its backup all the same")
     func leap() throws {
         // In Berlin the clock goes from 02:00 to 03:00 on 29 March 2026.
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = try #require(TimeZone(identifier: "Europe/Berlin"))
-        let schedule = MaintenanceSchedule(
-            expiryInterval: 3_600, backupTime: try #require(MaintenanceSchedule.TimeOfDay("02:30")), calendar: calendar)
-        let last: [MaintenanceSchedule.Job: Date] = [.backup: try moment("2026-03-28T01:30:10Z")]
-        #expect(schedule.due(last, at: try moment("2026-03-29T08:00:00Z")).contains(.backup))
+        let schedule = try schedule(zone: "Europe/Berlin", backup: "02:30")
+        #expect(schedule.due(state(at: try moment("2026-03-28T01:30:10Z")), at: try moment("2026-03-29T08:00:00Z")).contains(.backup))
     }
 
     @Test("Times of day are written with two digits each", arguments: ["3:00", "24:00", "03:60", "03", "03:00:00", "aa:bb", "-1:00", ""])
-    func times(text: String) { #expect(MaintenanceSchedule.TimeOfDay(text) == nil) }
+    func times(text: String) { #expect(TimeOfDay(text) == nil) }
 }

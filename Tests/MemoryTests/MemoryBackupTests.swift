@@ -9,68 +9,102 @@ import Testing
 
 @Suite("Backups of memory", .serialized)
 struct MemoryBackupTests {
-    @Test("weakness_46_a_backup_is_a_database_with_all_that_was_there_and_can_be_searched")
-    func weakness_46_copy() async throws {
-        try await withMemory { store, _ in
-            for number in 0..<50 { try await store.keep("plum number\(number) 자두", tags: ["t"]) }
-            let folder = store.path.removingLastComponent().appending("backups")
-            let made = try MemoryBackup(folder: folder).make(of: store)
-            #expect(made.conversations == 50)
+    private func backup(of store: MemoryStore) -> MemoryBackup {
+        MemoryBackup(folder: store.path.removingLastComponent().appending("backups"))
+    }
+
+    @Test("weakness_46_every_form_of_backup_holds_all_that_was_there_and_can_be_put_back", arguments: BackupFile.Kind.allCases)
+    func weakness_46_restore(kind: BackupFile.Kind) async throws {
+        try await withMemory { store, clock in
+            for number in 0..<50 { try await store.keep("plum number\(number) 자두\r\n'quoted' \u{1F351}", tags: ["t", "둘"]) }
+            try await store.delete(50)
+            try await store.pool.write { db in
+                _ = try NewFact(["fact": "The plums are ripe in July", "category": "other"]).keep(source: 1, at: clock.now, db)
+                try NewPreference(["key": "Units", "value": "metric"]).keep(source: 2, at: clock.now, db)
+            }
+            let backup = backup(of: store)
+            let before = try await store.pool.read { try MemoryContents($0) }
+            let made = try await backup.make([kind], of: store)
+            #expect(made.contents == before && made.files.map(\.kind) == [kind] && made.warnings == [])
+            let file = try #require(made.files.first)
+            #expect(try backup.files(of: store.project) == [file])
+            #expect(BackupFile(name: file.name) == file)
+            // Whatever happens meanwhile is undone, and its vectors go.
             try await store.delete(1)
-            // Copied into a scratch place, it opens as any other memory.
-            let scratch = folder.appending("scratch.db")
-            try FileManager.default.copyItem(atPath: made.path, toPath: scratch.string)
-            let restored = try MemoryStore(store.project, for: "tester", path: scratch, now: store.now)
-            #expect(try await restored.found("자두 number7").first == 8)
-            #expect(try await restored.statistics().total_conversations == 50)
-            #expect(try await restored.checkAgreement().problems == [])
+            let later = try await store.keep("said after the backup")
+            _ = try await store.takePending(100, due: clock.now)
+            let scratch = try MemoryBackup.Scratch(in: backup.folder)
+            try await backup.unpack(file, into: scratch.path("back.db"), scratch)
+            #expect(try await store.restore(from: scratch.path("back.db")) == 49)
+            let after = try await store.pool.read { try MemoryContents($0) }
+            #expect(after == before)
+            #expect(try await store.found("자두 number7").first == 8)
+            #expect(try await store.checkAgreement().problems == [])
+            #expect(try await store.pendingDeletions(10) == [later])
+            #expect(try await store.queue(1).size == 50)
+            #expect(try await store.knowledge(.facts).first?["fact"] == "The plums are ripe in July")
+            // A number that was given is never given again, even when what had it is undone.
+            #expect(try await store.keep("said after that") > later)
         }
     }
 
-    @Test("A damaged backup is told from a good one, and one of today takes the place of an earlier one")
+    @Test("A damaged backup is told from a good one and restores nothing; one of today takes the place of an earlier one")
     func damaged() async throws {
         try await withMemory { store, _ in
             for number in 0..<200 { try await store.keep("fig number\(number)") }
-            let backup = MemoryBackup(folder: store.path.removingLastComponent().appending("backups"))
-            let first = try backup.make(of: store)
+            let backup = backup(of: store)
+            let first = try await backup.make([.daily], of: store)
             try await store.keep("one more")
-            let second = try backup.make(of: store)
-            #expect(first.path == second.path && second.conversations == 201 && first.digest != second.digest)
-            let contents = try MemoryBackup.contents(of: FilePath(second.path))
-            #expect(contents.count == 201 && contents.digest == second.digest)
-            let handle = try FileHandle(forUpdating: URL(filePath: second.path))
-            try handle.seek(toOffset: UInt64(second.bytes / 2))
+            let second = try await backup.make([.daily], of: store)
+            #expect(first.files == second.files && second.contents.conversations == 201 && first.contents != second.contents)
+            let path = backup.folder.appending(second.files[0].name)
+            #expect(try MemoryContents(of: path) == second.contents)
+            let size = try #require(try FileManager.default.attributesOfItem(atPath: path.string)[.size] as? Int)
+            let handle = try FileHandle(forUpdating: URL(filePath: path.string))
+            try handle.seek(toOffset: UInt64(size / 2))
             try handle.write(contentsOf: Data(repeating: 0xFF, count: 8_192))
             try handle.close()
-            #expect(throws: (any Error).self) { try MemoryBackup.contents(of: FilePath(second.path)) }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: FilePath(second.path).removingLastComponent().string).count == 1)
+            let scratch = try MemoryBackup.Scratch(in: backup.folder)
+            await #expect(throws: ServiceError.self) { try await backup.unpack(second.files[0], into: scratch.path("x.db"), scratch) }
+            #expect(try backup.files(of: store.project).count == 1)
         }
     }
 
-    @Test("Ninety days stay, and the first of each month for a year; the newest whatever its age")
+    @Test("Ninety days stay, and the first of each month for a year; other forms thirty days; the newest whatever its age")
     func retention() throws {
-        let today = try #require(BackupRetention.Day("2026-06-15"))
-        let days = try ["2025-05-01", "2025-07-01", "2025-12-31", "2026-03-01", "2026-03-16", "2026-03-17", "2026-06-15"].map {
-            try #require(BackupRetention.Day($0))
+        let now = try Date("2026-06-15T12:00:00Z", strategy: .iso8601)
+        func expired(_ names: [String]) throws -> [String] {
+            BackupRetention.expired(try names.map { try #require(BackupFile(name: $0)) }, at: now).map(\.name)
         }
-        #expect(BackupRetention.expired(days, today: today).map(\.text) == ["2025-05-01", "2025-12-31", "2026-03-16"])
-        #expect(BackupRetention.expired([days[0]], today: today) == [])
-        for text in ["2026-13-01", "2026-02-30", "26-01-01", "2026-1-1", "../../etc/x"] { #expect(BackupRetention.Day(text) == nil) }
+        let days = ["2025-05-01", "2025-07-01", "2025-12-31", "2026-03-01", "2026-03-16", "2026-03-17", "2026-06-15"]
+        #expect(
+            try expired(days.map { "daily/p_\($0).db" })
+                == ["daily/p_2025-05-01.db", "daily/p_2025-12-31.db", "daily/p_2026-03-16.db"])
+        #expect(try expired(["daily/p_2025-05-01.db"]) == [])
+        #expect(try expired(["p_20260501_030000.sql", "p_20260601_030000.sql", "q_20260501_030000.sql"]) == ["p_20260501_030000.sql"])
+        #expect(try expired(["monthly/p_2025-06.tar.gz", "monthly/p_2025-07.tar.gz"]) == ["monthly/p_2025-06.tar.gz"])
     }
+
+    @Test("What is no name of a backup is none", arguments: [
+        "daily/p_2026-13-01.db", "daily/p_2026-02-30.db", "daily/p_26-01-01.db", "daily/../../x_2026-01-01.db", "p_20260101_250000.sql",
+        "memory_backup_p.db", "daily/_2026-01-01.db", "../p_20260101_030000.sql", "daily/p_2026-01-01.db/", "", "monthly/p_2026-1.tar.gz",
+    ])
+    func names(name: String) { #expect(BackupFile(name: name) == nil) }
 
     @Test("Backups of projects with like names are told apart")
-    func names() async throws {
+    func likeNames() async throws {
         try await withScratchFolder { folder in
             let backup = MemoryBackup(folder: folder.appending("backups"))
             let projects = Projects(folder: folder)
             let caller = Caller(id: "tester", role: .developer)
-            for name in ["a", "a_2026-01-01"] {
+            for name in ["a", "a_2026-01-01", "memory_backup_a"] {
                 let store = try await projects.store(try ProjectID(name), for: caller)
                 try await store.keep("of \(name)")
-                _ = try backup.make(of: store)
+                _ = try await backup.make(BackupFile.Kind.allCases, of: store)
             }
-            #expect(try backup.days(of: try ProjectID("a")).count == 1)
-            #expect(try backup.days(of: try ProjectID("a_2026-01-01")).count == 1)
+            for name in ["a", "a_2026-01-01", "memory_backup_a"] {
+                #expect(try backup.files(of: try ProjectID(name)).map(\.kind.rawValue).sorted() == ["daily", "json", "monthly", "safety", "sql"])
+            }
         }
     }
 }

@@ -155,7 +155,7 @@ struct MemoryServiceTests {
             #expect(Int(answer.status.code) == status, "\(body): \(String(buffer: answer.body))")
             let told = try JSONDecoder().decode(JSONValue.self, from: Data(buffer: answer.body))
             if !field.isEmpty { #expect(told["parameter"]?.stringValue == field) }
-            #expect(try await stack.service.projects.all().isEmpty)
+            #expect(try await stack.service.projects.all().open.isEmpty)
         }
     }
 

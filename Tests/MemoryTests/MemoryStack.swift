@@ -1,9 +1,12 @@
+import AsyncHTTPClient
 import Foundation
+import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
 import NIOFoundationEssentialsCompat
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI
@@ -54,8 +57,13 @@ struct MemoryStack: Sendable {
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue? = nil) async throws -> (status: Int, body: JSONValue) {
         let bytes = try body.map { ByteBuffer(data: try JSONEncoder.wire.encode($0)) }
-        let answer = try await client.execute(uri: path, method: method, body: bytes)
-        return (Int(answer.status.code), (try? JSONDecoder().decode(JSONValue.self, from: Data(buffer: answer.body))) ?? .null)
+        // Over connections of a pool: long work closes the one it came over.
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(client.port ?? 0)\(path)")
+        request.method = HTTPMethod(rawValue: method.rawValue)
+        request.body = bytes.map { .bytes($0) }
+        let answer = try await HTTPClient.suite.execute(request, timeout: .seconds(60))
+        let told = try await answer.body.collect(upTo: 1 << 24)
+        return (Int(answer.status.code), (try? JSONDecoder().decode(JSONValue.self, from: Data(buffer: told))) ?? .null)
     }
 
     static func run(_ body: @escaping @Sendable (MemoryStack) async throws -> Void) async throws {
@@ -78,6 +86,19 @@ struct MemoryStack: Sendable {
                 }
             }
         }
+    }
+
+    /// A maintainer that asks this memory, and its folders.
+    func maintainer() async throws -> (MemoryMaintainer, DataFolders) { try await Self.maintainer(of: service, at: client.port) }
+
+    static func maintainer(of service: MemoryService, at port: Int?) async throws -> (MemoryMaintainer, DataFolders) {
+        let folders = service.settings.dataFolders
+        try folders.create()
+        let settings = try await Settings.test(
+            ["MEMORY_PORT": "\(port ?? 1)", "API_GATEWAY_PORT": "1"], folder: folders.root.removingLastComponent())
+        let clients = SuiteClients(settings: settings, key: nil)
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        return (MemoryMaintainer(settings: settings, clients: clients, logger: quiet), settings.dataFolders)
     }
 
     /// The tester's project in the idle memory.

@@ -125,7 +125,7 @@ struct MemoryStoreTests {
             // A process that begins anew knows whose it is.
             let again = Projects(folder: folder)
             await #expect(throws: ServiceError.self) { try await again.existing(shared, for: bob) }
-            #expect(try await again.all().map(\.owner) == ["alice", "bob"])
+            #expect(try await again.all().open.map(\.owner) == ["alice", "bob"])
         }
     }
 }

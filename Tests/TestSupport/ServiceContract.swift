@@ -19,7 +19,7 @@ public struct ServiceContract: Sendable {
     /// Routes that answer everybody: that a service lives, that it is ready, and what clients of Qdrant and of OAuth ask before they have a
     /// key.
     private static let open: Set<String> = [
-        "/livez", "/health", "/", "/healthz", "/readyz", "/.well-known/oauth-protected-resource",
+        "/livez", "/health", "/v1/memory/health", "/", "/healthz", "/readyz", "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource/mcp",
     ]
 

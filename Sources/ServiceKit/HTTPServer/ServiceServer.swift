@@ -42,7 +42,12 @@ public struct ServiceServer: Sendable {
                     body: .init(byteBuffer: ByteBuffer(string: registry.text())))
             },
         ]
-        return own + common.filter { route in !own.contains { $0.method == route.method && $0.path == route.path } }
+        // Where the reference system had a path of its own for it, that one answers, too.
+        let path = ServiceCatalogue[service.id].healthPath
+        let also = common.filter { $0.path == "/health" && path != "/health" }.map {
+            Route($0.method, path, $0.summary, access: $0.access, handler: $0.handler)
+        }
+        return own + (common + also).filter { route in !own.contains { $0.method == route.method && $0.path == route.path } }
     }
 
     /// The application, not yet running: tests drive it in process or over a socket.
@@ -93,16 +98,7 @@ public struct ServiceServer: Sendable {
     /// - Parameter beside: what lives and ends with it, such as a server on another port.
     /// - Throws: when the port cannot be bound or a companion fails.
     public func run(beside: [any Service] = []) async throws {
-        var companions = beside
-        if settings.isSupervised { companions.append(SupervisorWatch(logger: logger)) }
-        var configuration = ServiceGroupConfiguration(
-            services: (companions + [application()]).map {
-                .init(
-                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup)
-            },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        configuration.maximumGracefulShutdownDuration = .seconds(10)
-        try await ServiceGroup(configuration: configuration).run()
+        try await ProcessLife.run(beside + [application()], settings, logger: logger)
     }
 
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {

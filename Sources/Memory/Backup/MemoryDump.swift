@@ -1,0 +1,42 @@
+import Foundation
+import GRDB
+import ServiceKit
+import SystemPackage
+
+/// Everything that a project remembers, as SQL that any SQLite reads: one statement a line. The index of words and the queue are left out,
+/// since both are made from the rest.
+enum MemoryDump {
+    /// - Throws: the file system's or the database's error.
+    static func write(_ project: ProjectID, at moment: Date, _ db: Database, to path: FilePath) throws {
+        let out = try LineWriter(path)
+        try out.write("-- The memory of project \(project), \(MemoryTime.text(moment)).")
+        try out.write("BEGIN TRANSACTION;")
+        for table in MemoryContents.tables {
+            for sql in try String.fetchAll(
+                db, sql: "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC, name", arguments: [table])
+            {
+                try out.write(sql.split(whereSeparator: \.isWhitespace).joined(separator: " ") + ";")
+            }
+            let names = try db.columns(in: table).map(\.name)
+            // quote() writes a value as SQL; a line's end in it is written as a call, so that each statement stays on its line.
+            let values = names.map { "replace(replace(quote(\($0)), char(13), '''||char(13)||'''), char(10), '''||char(10)||''')" }
+            let rows = try String.fetchCursor(
+                db,
+                sql: """
+                    SELECT 'INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES (' || \(values.joined(separator: " || ',' || "))
+                        || ');' FROM \(table) ORDER BY \(names[0])
+                    """)
+            while let row = try rows.next() { try out.write(row) }
+        }
+        try out.write("COMMIT;")
+        try out.close()
+    }
+
+    /// Reads what ``write(_:at:_:to:)`` wrote into an empty database of a memory, which has its tables already.
+    static func read(_ path: FilePath, into db: Database) throws {
+        let lines = try LineReader(path)
+        while let line = try lines.next() {
+            if line.hasPrefix("INSERT INTO ") { try db.execute(sql: line) }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import ServiceKit
+import Suite
+import SystemPackage
+
+/// What the maintainer remembers from one life to the next, in `DATA_DIR/memory/maintainer.json`: so that what was missed while it did not
+/// run is made up for.
+struct MaintenanceState: Sendable, Codable, Equatable {
+    /// The last run of a job.
+    struct Run: Sendable, Codable, Equatable {
+        let beganAt: Date
+        var endedAt: Date?
+        /// When it last did all of its work.
+        var succeededAt: Date?
+        /// Runs in a row that did not.
+        var failures = 0
+        /// What it did, or why it could not.
+        var detail = ""
+
+        private enum CodingKeys: String, CodingKey {
+            case failures, detail
+            case beganAt = "began_at"
+            case endedAt = "ended_at"
+            case succeededAt = "succeeded_at"
+        }
+
+        /// A run that begins now.
+        init(at moment: Date, after before: Run?) {
+            beganAt = moment
+            succeededAt = before?.succeededAt
+            failures = before?.failures ?? 0
+        }
+
+        mutating func end(at moment: Date, _ outcome: Result<String, any Error>) {
+            endedAt = moment
+            switch outcome {
+            case .success(let text):
+                (succeededAt, failures, detail) = (moment, 0, text)
+            case .failure(let error):
+                failures += 1
+                detail = String("\(error)".prefix(1_000))
+            }
+        }
+    }
+
+    var jobs: [MaintenanceSchedule.Job: Run] = [:]
+
+    private static func file(_ folders: DataFolders) -> FilePath { folders.memory.appending("maintainer.json") }
+
+    /// What was written last; nothing where that cannot be read, so that everything is due. Blocks.
+    static func read(in folders: DataFolders) -> MaintenanceState {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return (try? Data(contentsOf: URL(filePath: file(folders).string))).flatMap { try? decoder.decode(Self.self, from: $0) }
+            ?? MaintenanceState()
+    }
+
+    /// Blocks.
+    func write(in folders: DataFolders) throws {
+        let encoder = JSONEncoder.sorted
+        encoder.dateEncodingStrategy = .iso8601
+        try encoder.encode(self).write(to: URL(filePath: Self.file(folders).string), options: .atomic)
+    }
+}
