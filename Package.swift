@@ -69,7 +69,8 @@ let package = Package(
         .executableTarget(
             name: "maru",
             dependencies: [
-                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools", "Memory",
+                "Suite", "ServiceKit", "SuiteAPI", "Security", "Inference", "Vectors", "Embedding", "Gateway", "Retrieval", "Tools",
+                "Memory",
                 "Sandbox", "Supervision", "Operations", logging, metrics, lifecycle, asyncHTTPClient,
                 product("ArgumentParser", "swift-argument-parser"),
             ],

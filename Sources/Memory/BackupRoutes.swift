@@ -80,7 +80,8 @@ struct BackupRoutes: Sendable {
         let store = try await service.existing(context)
         let name = try await request.strict(RestoreBody.self, context).backup
         guard let file = BackupFile(name: name), file.project == store.project else {
-            throw ServiceError.notFound("There is no backup “\(name.prefix(200))” of this project; see GET …/backups.", code: "backup_not_found")
+            throw ServiceError.notFound(
+                "There is no backup “\(name.prefix(200))” of this project; see GET …/backups.", code: "backup_not_found")
         }
         let scratch = try await offPool { [backup] in try MemoryBackup.Scratch(in: backup.folder) }
         let draft = scratch.path("restored.db")

@@ -54,7 +54,10 @@ struct ConversationRoutes: Sendable {
         let limit = try MemoryLimits.number(body.limit, "limit", in: 1...100) ?? 10
         let offset = try MemoryLimits.number(body.offset, "offset", in: 0...10_000) ?? 0
         let project = try service.project(body.project_id, context.caller)
-        let store = try await service.projects.store(project, for: context.caller)
+        guard let store = try await service.projects.ifThere(project, for: context.caller) else {
+            // Nothing was ever saved in it: that is no fault, and no reason to make one.
+            return Self.answer(project, [], total: 0, way: "none", without: nil)
+        }
         guard let query = body.query, query.contains(where: { !$0.isWhitespace }) else {
             let (found, total) = try await store.mostImportant(filter, limit: limit, offset: offset)
             return Self.answer(project, found.map(\.wire), total: total, way: "importance", without: nil)

@@ -44,7 +44,8 @@ struct KnowledgeRoutes: Sendable {
                     return ProjectRoutes.done(store, ["key": .string(preference.key)])
                 },
                 Route(
-                    .delete, "/v1/memory/projects/{id}/{kind}/{entry}", "Forgets a fact, a preference or a summary.", access: .role(.developer)
+                    .delete, "/v1/memory/projects/{id}/{kind}/{entry}", "Forgets a fact, a preference or a summary.",
+                    access: .role(.developer)
                 ) { _, context in
                     let store = try await service.existing(context)
                     guard let kind = KnowledgeKind(rawValue: try context.part("kind")) else {
@@ -54,7 +55,8 @@ struct KnowledgeRoutes: Sendable {
                     return Response(status: .noContent)
                 },
                 Route(
-                    .post, "/v1/memory/projects/{id}/digest", "Has the chat model look for facts and preferences, and sum up days that are over.",
+                    .post, "/v1/memory/projects/{id}/digest",
+                    "Has the chat model look for facts and preferences, and sum up days that are over.",
                     access: .role(.developer), stopsWhenClientLeaves: true
                 ) { _, context in
                     let store = try await service.existing(context)

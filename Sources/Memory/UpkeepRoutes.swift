@@ -56,7 +56,9 @@ struct UpkeepRoutes: Sendable {
                         "message": .string(problem ?? "Embedding and vector store answer"),
                     ] as JSONValue)
             },
-            Route(.get, "/v1/memory/maintenance", "When upkeep ran last, and what came of it.") { _, _ in
+            Route(.get, "/v1/memory/maintenance", "When upkeep ran last, and what came of it.") { _, context in
+                // What went wrong names projects, which are not everybody's.
+                let isTold = [.admin, .service].contains(context.caller.role)
                 let folders = service.settings.dataFolders
                 let (beat, state) = try await offPool {
                     (Heartbeat.last(of: .memoryMaintainer, in: folders), MaintenanceState.read(in: folders))
@@ -70,7 +72,7 @@ struct UpkeepRoutes: Sendable {
                                 jobs[entry.key.rawValue] = [
                                     "began_at": .string(MemoryTime.text(run.beganAt)), "ended_at": .of(run.endedAt.map(MemoryTime.text)),
                                     "succeeded_at": .of(run.succeededAt.map(MemoryTime.text)), "failures": .of(run.failures),
-                                    "detail": .string(run.detail),
+                                    "detail": isTold ? .string(run.detail) : .null,
                                 ]
                             }),
                     ] as JSONValue)

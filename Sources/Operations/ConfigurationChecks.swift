@@ -41,7 +41,7 @@ extension Checklist {
                 threshold: "known build; every known advisory has its mitigation in force in the engines that run",
                 command: "maru engine show; ps -ww -o args= -p $(cat \(folders.run)/*.engine.pid | cut -d' ' -f1 | paste -sd,)", run: engine
             ),
-        ] + security(settings)
+        ] + security(settings) + memory(settings)
     }
 
     /// `.ci/run` leaves the commit that it found green, so that the check needs no network.

@@ -44,8 +44,7 @@ extension Checklist {
             Check(
                 "S31", .function, "GPU memory under load", threshold: "< 90 % with both models loaded",
                 command: GPUMemory.command, run: gpuMemory),
-            .absent(
-                "S32", .function, "Memory backup", threshold: "restored and compared", command: "maru backup create && maru backup verify"),
+            memoryBackup(settings),
             Check(
                 "S33", .function, "Snapshots", threshold: "one made of each collection, checksum right, one restored with the same points",
                 command:

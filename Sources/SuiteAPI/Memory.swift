@@ -3,7 +3,8 @@ import ServiceKit
 /// `POST /v1/memory/conversations`: one turn to keep.
 public struct SaveConversationRequest: StrictBody, Encodable {
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case user_query, ai_response, model_used, session_id, token_count, response_time_ms, tags, context, project_id, user_id, importance_score
+        case user_query, ai_response, model_used, session_id, token_count, response_time_ms, tags, context, project_id, user_id,
+            importance_score
     }
 
     public var user_query: String

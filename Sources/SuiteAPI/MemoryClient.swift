@@ -58,7 +58,9 @@ public struct MemoryClient: Sendable {
     public func stats(_ project: String) async throws -> JSONValue { try await client.send(.GET, path(project, "stats")) }
 
     /// Forgets a whole project.
-    public func forget(_ project: String) async throws { _ = try await patient.bytes(.DELETE, "/v1/memory/projects/\(Self.escaped(project))") }
+    public func forget(_ project: String) async throws {
+        _ = try await patient.bytes(.DELETE, "/v1/memory/projects/\(Self.escaped(project))")
+    }
 
     // MARK: Upkeep
 

@@ -20,37 +20,37 @@ struct CollectionRoutes {
                 _ = try await service.ready()
                 return Response(status: .ok, body: .init(byteBuffer: .init(string: "all shards are ready")))
             },
-            Route(.get, "/collections", "Names of all collections.") { _, _ in
+            Route(.get, "/collections", "Names of all collections.") { _, context in
                 try await QdrantReply.of {
-                    let names = try await service.ready().names
+                    let names = try await service.ready().names.filter { service.isOpen($0, to: context.caller) }
                     return ["collections": .array(names.map { ["name": .string($0)] })] as JSONValue
                 }
             },
             Route(.get, "/collections/{collection}", "One collection: its configuration and size.") { _, context in
-                try await QdrantReply.of { Self.describe(try await service.ready().collection(try context.collectionName())) }
+                try await QdrantReply.of { Self.describe(try await service.ready().collection(try service.collectionName(context))) }
             },
             Route(.get, "/collections/{collection}/exists", "Whether there is such a collection.") { _, context in
                 try await QdrantReply.of {
                     let store = try await service.ready()
-                    return ["exists": .bool(await store.has(try context.collectionName()))] as JSONValue
+                    return ["exists": .bool(await store.has(try service.collectionName(context)))] as JSONValue
                 }
             },
             Route(.put, "/collections/{collection}", "Makes a collection.", access: .role(.developer)) { request, context in
                 let body = try await request.decode(CreationBody.self, context)
                 return try await QdrantReply.of {
-                    try await service.ready().create(try context.collectionName(), try CollectionConfig(body.vectors))
+                    try await service.ready().create(try service.collectionName(context), try CollectionConfig(body.vectors))
                     return true
                 }
             },
             Route(.patch, "/collections/{collection}", "Accepted: there are no parameters to tune.", access: .role(.developer)) {
                 _, context in
                 try await QdrantReply.of {
-                    _ = try await service.ready().collection(try context.collectionName())
+                    _ = try await service.ready().collection(try service.collectionName(context))
                     return true
                 }
             },
             Route(.delete, "/collections/{collection}", "Removes a collection and all in it.", access: .role(.developer)) { _, context in
-                try await QdrantReply.of { try await service.ready().delete(try context.collectionName()) }
+                try await QdrantReply.of { try await service.ready().delete(try service.collectionName(context)) }
             },
             Route(
                 .put, "/collections/{collection}/index", "Indexes a payload field; one of text is then matched by words.",
@@ -58,14 +58,14 @@ struct CollectionRoutes {
             ) { request, context in
                 let body = try await request.decode(IndexBody.self, context)
                 return try await QdrantReply.updated {
-                    let collection = try await service.ready().collection(try context.collectionName())
+                    let collection = try await service.ready().collection(try service.collectionName(context))
                     try await collection.setPayloadIndex(body.field_name, body.field_schema ?? "keyword")
                 }
             },
             Route(.delete, "/collections/{collection}/index/{field}", "Drops the index of a payload field.", access: .role(.developer)) {
                 _, context in
                 try await QdrantReply.updated {
-                    let collection = try await service.ready().collection(try context.collectionName())
+                    let collection = try await service.ready().collection(try service.collectionName(context))
                     let field = try context.parameters.require("field")
                     try await collection.setPayloadIndex(field.removingPercentEncoding ?? field, nil)
                 }
@@ -73,7 +73,7 @@ struct CollectionRoutes {
             Route(.get, "/aliases", "There are no aliases.") { _, _ in try await QdrantReply.of { ["aliases": []] as JSONValue } },
             Route(.get, "/collections/{collection}/aliases", "There are no aliases.") { _, context in
                 try await QdrantReply.of {
-                    _ = try await service.ready().collection(try context.collectionName())
+                    _ = try await service.ready().collection(try service.collectionName(context))
                     return ["aliases": []] as JSONValue
                 }
             },

@@ -13,7 +13,7 @@ struct PointRoutes {
     var all: [Route] { writing + payloads + reading + searching }
 
     private func collection(_ context: CallContext) async throws -> Collection {
-        try await service.ready().collection(try context.collectionName())
+        try await service.ready().collection(try service.collectionName(context))
     }
 
     private var writing: [Route] {

@@ -19,11 +19,3 @@ enum QdrantReply {
         }
     }
 }
-
-extension CallContext {
-    /// The collection that a path names.
-    func collectionName() throws -> String {
-        let raw = try parameters.require("collection")
-        return raw.removingPercentEncoding ?? raw
-    }
-}

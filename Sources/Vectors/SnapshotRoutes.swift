@@ -17,7 +17,7 @@ struct SnapshotRoutes {
         return [
             Route(.get, path, "The snapshots of a collection.") { _, context in
                 try await QdrantReply.of {
-                    let folder = try await service.ready().snapshotFolder(try context.collectionName())
+                    let folder = try await service.ready().snapshotFolder(try service.collectionName(context))
                     let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { $0.hasSuffix(".snapshot") }
                         .sorted()
                     return JSONValue.array(try await offPool { try names.map { try Self.describe(folder.appending($0)) } })
@@ -26,7 +26,7 @@ struct SnapshotRoutes {
             Route(.post, path, "Makes a snapshot.", access: .role(.developer)) { _, context in
                 try await QdrantReply.of {
                     let store = try await service.ready()
-                    let name = try context.collectionName()
+                    let name = try service.collectionName(context)
                     let file = try await store.snapshotFolder(name).appending(Self.fileName(name))
                     let draft = FilePath(file.string + ".draft")
                     defer { try? FileManager.default.removeItem(atPath: draft.string) }
@@ -52,7 +52,7 @@ struct SnapshotRoutes {
                 let body = try await request.decode(RecoverBody.self, context)
                 return try await QdrantReply.of {
                     try await service.ready().recover(
-                        try context.collectionName(), from: try await located(body.location), checksum: body.checksum)
+                        try service.collectionName(context), from: try await located(body.location, context), checksum: body.checksum)
                     return true
                 }
             },
@@ -70,7 +70,8 @@ struct SnapshotRoutes {
                         else { throw ServiceError.unavailable("The uploaded file cannot be kept: is the disk full?", code: "no_room") }
                     }
                     try await store.recover(
-                        try context.collectionName(), from: draft, checksum: request.uri.queryParameters["checksum"].map(String.init))
+                        try service.collectionName(context), from: draft, checksum: request.uri.queryParameters["checksum"].map(String.init)
+                    )
                     return true
                 }
             },
@@ -84,7 +85,7 @@ struct SnapshotRoutes {
 
     private func file(_ context: CallContext) async throws -> FilePath {
         let raw = try context.parameters.require("snapshot")
-        return try await snapshot(raw.removingPercentEncoding ?? raw, of: try context.collectionName())
+        return try await snapshot(raw.removingPercentEncoding ?? raw, of: try service.collectionName(context))
     }
 
     private func snapshot(_ name: String, of collection: String) async throws -> FilePath {
@@ -98,14 +99,14 @@ struct SnapshotRoutes {
 
     /// A location is a snapshot's download address of this very store. Others are not fetched: that would let a caller have this
     /// machine read any address or file.
-    private func located(_ location: String) async throws -> FilePath {
+    private func located(_ location: String, _ context: CallContext) async throws -> FilePath {
         let parts = location.split(separator: "/").map { String($0).removingPercentEncoding ?? String($0) }
         guard let start = parts.firstIndex(of: "collections"), parts.count == start + 4, parts[start + 2] == "snapshots" else {
             throw ServiceError.badRequest(
                 "The location must be a snapshot of this store, as …/collections/NAME/snapshots/SNAPSHOT. Send files from elsewhere to …/snapshots/upload.",
                 parameter: "location")
         }
-        return try await snapshot(parts[start + 3], of: parts[start + 1])
+        return try await snapshot(parts[start + 3], of: try service.permitted(parts[start + 1], context))
     }
 
     private static func fileName(_ collection: String) -> String {

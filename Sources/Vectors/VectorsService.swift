@@ -8,10 +8,12 @@ import Suite
 public struct VectorsService: SuiteService {
     public let id = ServiceID.qdrant
     public let errorShape = ErrorShape.qdrant
+    let settings: Settings
     let store: CollectionStore
     private let loading: Loading
 
     public init(settings: Settings, logger: Logger) {
+        self.settings = settings
         store = CollectionStore(folder: settings.dataFolders.vectors, logger: logger)
         loading = Loading(store: store)
     }

@@ -85,10 +85,13 @@ struct MemoryBackupTests {
         #expect(try expired(["monthly/p_2025-06.tar.gz", "monthly/p_2025-07.tar.gz"]) == ["monthly/p_2025-06.tar.gz"])
     }
 
-    @Test("What is no name of a backup is none", arguments: [
-        "daily/p_2026-13-01.db", "daily/p_2026-02-30.db", "daily/p_26-01-01.db", "daily/../../x_2026-01-01.db", "p_20260101_250000.sql",
-        "memory_backup_p.db", "daily/_2026-01-01.db", "../p_20260101_030000.sql", "daily/p_2026-01-01.db/", "", "monthly/p_2026-1.tar.gz",
-    ])
+    @Test(
+        "What is no name of a backup is none",
+        arguments: [
+            "daily/p_2026-13-01.db", "daily/p_2026-02-30.db", "daily/p_26-01-01.db", "daily/../../x_2026-01-01.db", "p_20260101_250000.sql",
+            "memory_backup_p.db", "daily/_2026-01-01.db", "../p_20260101_030000.sql", "daily/p_2026-01-01.db/", "",
+            "monthly/p_2026-1.tar.gz",
+        ])
     func names(name: String) { #expect(BackupFile(name: name) == nil) }
 
     @Test("Backups of projects with like names are told apart")
@@ -103,7 +106,10 @@ struct MemoryBackupTests {
                 _ = try await backup.make(BackupFile.Kind.allCases, of: store)
             }
             for name in ["a", "a_2026-01-01", "memory_backup_a"] {
-                #expect(try backup.files(of: try ProjectID(name)).map(\.kind.rawValue).sorted() == ["daily", "json", "monthly", "safety", "sql"])
+                #expect(
+                    try backup.files(of: try ProjectID(name)).map(\.kind.rawValue).sorted() == [
+                        "daily", "json", "monthly", "safety", "sql",
+                    ])
             }
         }
     }

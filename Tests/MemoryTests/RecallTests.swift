@@ -2,8 +2,8 @@ import Foundation
 import GRDB
 import ServiceKit
 import SuiteAPI
-import Testing
 import TestSupport
+import Testing
 
 @testable import Memory
 
@@ -20,7 +20,9 @@ struct RecallTests {
             #expect(try await recall(stack, "the plum tree").text == "")
             let store = try await stack.idleStore
             let id = try await store.keep("When is the plum tree cut?", "In February, before it buds.")
-            for number in 0..<20 { try await store.keep("a long talk of the plum tree number\(number)", String(repeating: "and more ", count: 80)) }
+            for number in 0..<20 {
+                try await store.keep("a long talk of the plum tree number\(number)", String(repeating: "and more ", count: 80))
+            }
             let told = try await recall(stack, "When is the plum tree cut?", budget: 1_000)
             #expect(told.conversation_ids.contains(id) && told.text.contains("In February"))
             #expect(told.text.count < 1_400)

@@ -83,7 +83,8 @@ struct BackupFile: Sendable, Hashable {
         let style = Date.ISO8601FormatStyle(timeZone: .gmt)
         return switch kind {
         case .daily, .monthly: style.year().month().day()
-        case .json, .sql, .safety: style.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted)
+        case .json, .sql, .safety:
+            style.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted)
         }
     }
 

@@ -13,8 +13,8 @@ enum MemoryDump {
         try out.write("BEGIN TRANSACTION;")
         for table in MemoryContents.tables {
             for sql in try String.fetchAll(
-                db, sql: "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC, name", arguments: [table])
-            {
+                db, sql: "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC, name", arguments: [table]
+            ) {
                 try out.write(sql.split(whereSeparator: \.isWhitespace).joined(separator: " ") + ";")
             }
             let names = try db.columns(in: table).map(\.name)

@@ -64,7 +64,8 @@ struct Recall: Sendable {
     static func defused(_ text: String) -> String {
         var text = text
         for (mark, harmless) in [
-            ("<|", "<\u{200B}|"), ("|>", "|\u{200B}>"), ("[INST]", "[\u{200B}INST]"), ("[/INST]", "[\u{200B}/INST]"), ("<<SYS>>", "<\u{200B}<SYS>>"),
+            ("<|", "<\u{200B}|"), ("|>", "|\u{200B}>"), ("[INST]", "[\u{200B}INST]"), ("[/INST]", "[\u{200B}/INST]"),
+            ("<<SYS>>", "<\u{200B}<SYS>>"),
             ("<s>", "<\u{200B}s>"), ("</s>", "<\u{200B}/s>"), ("<memory", "<\u{200B}memory"), ("</memory", "<\u{200B}/memory"),
             ("<start_of_turn>", "<\u{200B}start_of_turn>"), ("<end_of_turn>", "<\u{200B}end_of_turn>"),
         ] {
