@@ -151,7 +151,7 @@ let package = Package(
         tests("MemoryTests", ["Memory", "Vectors", grdb, asyncHTTPClient, nioHTTP1]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),
-        tests("OperationsTests", ["Operations"]),
+        tests("OperationsTests", ["Operations", nioPosix]),
     ],
     cxxLanguageStandard: .cxx17
 )

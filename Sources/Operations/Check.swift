@@ -83,11 +83,6 @@ public struct Check: Sendable {
         self.run = run
     }
 
-    /// The check where this build contains the service that it is about; skipped with that reason otherwise.
-    func ifBuilt(_ service: ServiceID) -> Check {
-        ServiceCatalogue[service].isInThisBuild ? self : .absent(id, phase, title, threshold: threshold, command: command)
-    }
-
     /// An item of the checklist whose subject this build does not contain.
     static func absent(_ id: String, _ phase: Phase, _ title: String, threshold: String, command: String) -> Check {
         Check(id, phase, title, threshold: threshold, command: command) { _ in .skip("not part of this build") }

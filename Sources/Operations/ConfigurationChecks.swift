@@ -14,7 +14,7 @@ extension Checklist {
             Check(
                 "S22", .configuration, "Security settings", threshold: "RBAC, approvals, sandbox and rate limits on; a guest is refused",
                 command: "maru config | grep -E 'RBAC|APPROVAL|SANDBOX|RATE_LIMIT|SECURITY_MODE'", asksService: true, run: securitySettings
-            ).ifBuilt(.mcpServer),
+            ),
             Check(
                 "S23", .configuration, "Last CI run", threshold: "green, of this commit", command: ".ci/run && cat .build/ci-passed",
                 run: lastCIRun),
@@ -153,7 +153,7 @@ extension Checklist {
     private static func loopback(_ context: CheckContext) async throws -> Finding {
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { KernelFile.text($0) }
         guard !tables.isEmpty else { return .skip("this system has no /proc/net/tcp") }
-        let mine = Set(ServiceCatalogue.runnable.flatMap { $0.ports.map { context.settings[$0] } })
+        let mine = Set(ServiceCatalogue.all.flatMap { $0.ports.map { context.settings[$0] } })
         var open: [String] = []
         var seen = 0
         for line in tables.flatMap({ $0.split(separator: "\n") }) {

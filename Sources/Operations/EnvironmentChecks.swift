@@ -87,9 +87,7 @@ extension Checklist {
     /// The ports of the suite, its services' first, then those of parts that later builds bring.
     private static func ports(_ settings: Settings) -> [SuitePort] {
         let services = ServiceCatalogue.all.flatMap { descriptor in
-            descriptor.ports.map {
-                SuitePort(port: settings[$0], owner: descriptor.id.rawValue, isInThisBuild: descriptor.isInThisBuild)
-            }
+            descriptor.ports.map { SuitePort(port: settings[$0], owner: descriptor.id.rawValue, isInThisBuild: true) }
         }
         let later = [(9090, "prometheus"), (3001, "console")]
         return services + later.map { SuitePort(port: $0.0, owner: $0.1, isInThisBuild: false) }

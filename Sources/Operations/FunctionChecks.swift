@@ -30,14 +30,14 @@ extension Checklist {
                 "S29", .function, "Tool call", threshold: "read_file returns the file's content",
                 command: "\(curl) \(settings.baseURL(of: .mcpServer))/tools/read_file/call \(json) -d '{\"path\":\"README.md\"}'",
                 asksService: true, run: toolCall
-            ).ifBuilt(.mcpServer),
+            ),
             Check(
                 "N10", .function, "Every tool",
                 threshold: "all tools of this build; those that read do their work; a guest is refused all that is not his",
                 command: "\(curl) \(settings.baseURL(of: .mcpServer))/tools | jq '.tools | length'", limit: .seconds(180),
                 asksService: true,
                 run: everyTool
-            ).ifBuilt(.mcpServer),
+            ),
             Check(
                 "S30", .function, "Gateway latency", threshold: "p95 < 3 s over real chat requests",
                 command: "maru verify --phase 5", limit: .seconds(120), asksService: true, run: gatewayLatency),

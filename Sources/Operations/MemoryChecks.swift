@@ -18,7 +18,7 @@ extension Checklist {
                 command: "\(settings.curl) \(memory)/v1/memory/projects/somebody-else/conversations", limit: .seconds(60),
                 asksService: true,
                 run: leakProbe),
-        ].map { $0.ifBuilt(.memoryAPI) }
+        ]
     }
 
     /// F13: a service that listens nowhere lives by its heartbeat, and does its work by its record.
@@ -79,7 +79,7 @@ extension Checklist {
             }
             return Finding(
                 .pass, value: "\(lines.count - 1) projects backed up and compared, 1 restored", evidence: lines.joined(separator: "\n"))
-        }.ifBuilt(.memoryAPI)
+        }
     }
 
     /// The project that checks use; it is gone once they are done.
@@ -116,8 +116,13 @@ extension Checklist {
 
     private static func memoryAgreement(_ context: CheckContext) async throws -> Finding {
         let memory = context.clients.memory
+        // There is always something to judge.
+        try? await memory.forget(probe)
+        let saved = try await memory.save(
+            SaveConversationRequest(
+                user_query: "Verification", ai_response: "That memory agrees with itself.", project_id: probe, importance_score: 7))
+        _ = try await memory.sync(probe)
         let projects = try await memory.projects()
-        guard !projects.isEmpty else { return Finding(.inconclusive, reason: "nothing has been remembered yet") }
         var problems: [String] = []
         var lines: [String] = []
         for project in projects {
@@ -131,7 +136,11 @@ extension Checklist {
                 "\(project.project_id): \(project.total_conversations ?? 0) conversations, \(found.isEmpty ? "agrees" : found.joined(separator: "; "))"
             )
         }
-        let value = "\(projects.count) projects"
+        let queue = try await memory.queue(probe)["queue_size"]?.intValue
+        let isThere = try await memory.conversation(saved.conversation_id, of: probe)["conversation"] != nil
+        try await memory.forget(probe)
+        if queue != 0 || !isThere { problems.append("what was saved a moment ago has not reached the vector store") }
+        let value = "\(projects.count - 1) projects and one of the check's own"
         guard problems.isEmpty else {
             return Finding(
                 .fail, value: value, reason: problems.prefix(3).joined(separator: "; "),
@@ -228,7 +237,7 @@ private struct TemporaryUser {
         let _: JSONValue = try await context.administration.send(
             .POST, "/security/users", body: ["user_id": id, "role": "developer"])
         let made: JSONValue = try await context.administration.send(.POST, "/security/keys", body: ["user_id": id, "name": "verify"])
-        guard let key = made["key"]?.stringValue else {
+        guard let key = made["key"]?["key"]?.stringValue else {
             throw UpstreamError(service: ServiceID.mcpServer.rawValue, status: 200, message: "it made a key and did not tell it")
         }
         (self.id, self.key) = (id, key)

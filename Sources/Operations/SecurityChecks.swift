@@ -30,7 +30,7 @@ extension Checklist {
                 command:
                     "curl -s -o /dev/null -w '%{http_code}\\n' \(administration)/security/stats; \(curl) -H 'Origin: https://example.com' \(tools)/tools",
                 asksService: true, run: exposure),
-        ].map { $0.ifBuilt(.mcpServer) }
+        ]
     }
 
     /// S22.

@@ -13,7 +13,7 @@ extension Checklist {
                 "G1", .stack, "Scenario: the whole stack starts", threshold: "model files in order, services running, every health 200",
                 command: "maru verify --phase 1 --phase 2"
             ) { context in
-                try await combined(["S04", "S07"] + ServiceCatalogue.runnable.compactMap { healthID[$0.id] }, context)
+                try await combined(["S04", "S07"] + ServiceCatalogue.all.compactMap { healthID[$0.id] }, context)
             }
         ]
     }
@@ -35,9 +35,6 @@ extension Checklist {
             let path = id == .qdrant ? "/collections" : descriptor.healthPath
             let command = "\(id == .qdrant ? settings.curl : "curl -fsS") \(settings.baseURL(of: id))\(path)"
             let identifier = healthID[id] ?? id.rawValue
-            guard descriptor.isInThisBuild else {
-                return .absent(identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command)
-            }
             return Check(
                 identifier, .stack, id.rawValue, threshold: "HTTP 200, ready", command: command, limit: .seconds(30), asksService: true,
                 waitsForStart: true
@@ -78,7 +75,7 @@ extension Checklist {
     }
 
     private static func running(_ settings: Settings) -> Check {
-        let expected = ServiceCatalogue.runnable
+        let expected = ServiceCatalogue.all
         return Check(
             "S07", .stack, "Services running", threshold: "all \(expected.count)",
             command: "maru status", asksService: true

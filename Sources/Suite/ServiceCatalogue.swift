@@ -20,8 +20,6 @@ public struct ServiceDescriptor: Sendable {
     public let startTimeout: Duration
     /// How long a stop may take until the process is killed.
     public let gracePeriod: Duration
-    /// Whether this build contains the service. Checks of the others are skipped with that reason, and nothing starts them.
-    public let isInThisBuild: Bool
 
     /// Every port it listens on.
     public var ports: [Setting<Int>] { (port.map { [$0] } ?? []) + furtherPorts }
@@ -46,11 +44,8 @@ public enum ServiceCatalogue {
         service(.memoryMaintainer, "memory expiry, sync and backup", nil, after: [.memoryAPI], profile: .p3),
     ]
 
-    /// The services this build can run, in start order.
-    public static var runnable: [ServiceDescriptor] { all.filter(\.isInThisBuild) }
-
-    /// The services of a profile that this build can run, in start order.
-    public static func services(of profile: Profile) -> [ServiceDescriptor] { runnable.filter { $0.profile <= profile } }
+    /// The services of a profile, in start order.
+    public static func services(of profile: Profile) -> [ServiceDescriptor] { all.filter { $0.profile <= profile } }
 
     public static subscript(id: ServiceID) -> ServiceDescriptor {
         guard let found = all.first(where: { $0.id == id }) else { preconditionFailure("\(id) is missing from the catalogue") }
@@ -79,12 +74,12 @@ public enum ServiceCatalogue {
     private static func service(
         _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health",
         after dependencies: [ServiceID] = [],
-        profile: Profile, start: Duration = .seconds(30), inThisBuild: Bool = true
+        profile: Profile, start: Duration = .seconds(30)
     ) -> ServiceDescriptor {
         ServiceDescriptor(
             id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics",
             dependencies: dependencies, profile: profile,
-            startTimeout: start, gracePeriod: .seconds(10), isInThisBuild: inThisBuild)
+            startTimeout: start, gracePeriod: .seconds(10))
     }
 }
 

@@ -129,7 +129,7 @@ public struct StackControl: Sendable {
     public func stop() async throws -> Bool {
         let running = state
         // The supervisor stops them wave by wave, each with its grace period, and then looks for leftovers.
-        let waves = ServiceCatalogue.stopWaves(ServiceCatalogue.runnable)
+        let waves = ServiceCatalogue.stopWaves(ServiceCatalogue.all)
         let grace = waves.reduce(Duration.seconds(10)) { sum, wave in
             sum + (wave.map { ServiceCatalogue[$0].gracePeriod }.max() ?? .zero)
         }

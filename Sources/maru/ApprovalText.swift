@@ -40,7 +40,7 @@ enum VisibleText {
     static func line(_ text: String) -> String { text.unicodeScalars.map { written($0) }.joined() }
 
     /// Line by line, each indented, so that no line can pass for one of ours.
-    static func block(_ text: String, indent: String) -> String {
+    static func block(_ text: String, indent: String = "") -> String {
         text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             indent + line.map { $0 == "\t" ? "\t" : written($0) }.joined()
         }.joined(separator: "\n")

@@ -20,7 +20,7 @@ struct LogsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let folder = try await given.load().dataFolders.logs
-        let wanted = names.isEmpty ? ServiceCatalogue.runnable.map(\.id.rawValue) + ["supervisor"] : names.map(\.rawValue)
+        let wanted = names.isEmpty ? ServiceCatalogue.all.map(\.id.rawValue) + ["supervisor"] : names.map(\.rawValue)
         let files = wanted.map { folder.appending("\($0).log") }
         var offsets: [FilePath: UInt64] = [:]
         var lines: [String] = []

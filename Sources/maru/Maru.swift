@@ -25,7 +25,11 @@ struct Maru: AsyncParsableCommand {
                     UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self, RestartCommand.self, ServeCommand.self,
                 ]),
             CommandGroup(
-                name: "Use", subcommands: [ChatCommand.self, AskCommand.self, IndexCommand.self, ToolCommand.self, MCPCommand.self]),
+                name: "Use",
+                subcommands: [
+                    ChatCommand.self, AskCommand.self, IndexCommand.self, ToolCommand.self, MemoryCommand.self,
+                    MCPCommand.self,
+                ]),
             CommandGroup(
                 name: "Guard",
                 subcommands: [

@@ -9,7 +9,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run one service in the foreground.",
         discussion: "Its log goes to standard error, one JSON object per line. Ctrl-C ends it cleanly.")
 
-    @Argument(help: ArgumentHelp("One of: \(ServiceCatalogue.runnable.map(\.id.rawValue).joined(separator: ", ")).", valueName: "name"))
+    @Argument(help: ArgumentHelp("One of: \(ServiceCatalogue.all.map(\.id.rawValue).joined(separator: ", ")).", valueName: "name"))
     var name: ServiceID
     @OptionGroup var given: SettingFlags
 

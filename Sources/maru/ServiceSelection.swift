@@ -12,10 +12,10 @@ struct ServiceSelection: ParsableArguments {
     func services() throws -> [ServiceDescriptor] {
         guard let only else { return ServiceCatalogue.services(of: profile) }
         let names = only.split(separator: ",").map(String.init)
-        for name in names where !ServiceCatalogue.runnable.contains(where: { $0.id.rawValue == name }) {
+        for name in names where !ServiceCatalogue.all.contains(where: { $0.id.rawValue == name }) {
             throw ValidationError(
-                "There is no service “\(name)”. There are: \(ServiceCatalogue.runnable.map(\.id.rawValue).joined(separator: ", ")).")
+                "There is no service “\(name)”. There are: \(ServiceCatalogue.all.map(\.id.rawValue).joined(separator: ", ")).")
         }
-        return ServiceCatalogue.runnable.filter { names.contains($0.id.rawValue) }
+        return ServiceCatalogue.all.filter { names.contains($0.id.rawValue) }
     }
 }

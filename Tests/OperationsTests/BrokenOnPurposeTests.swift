@@ -2,10 +2,13 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import NIOCore
+import NIOPosix
 import Operations
 import ServiceKit
 import Suite
 import SuiteAPI
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -50,6 +53,43 @@ private struct Idle: SuiteService {
     func health() async -> Health { Health(status, reason: status == .ok ? nil : "broken on purpose") }
 }
 
+/// Makes users and keys for whoever asks, as the tool server's administration would.
+private struct Registrar: SuiteService {
+    let id = ServiceID.mcpServer
+    let errorShape = ErrorShape.detail
+    var routes: [Route] {
+        [
+            Route(.post, "/security/users", "Adds nobody.") { _, _ in .json(["user_id": "x"] as JSONValue) },
+            Route(.post, "/security/keys", "A key of nobody.") { _, _ in .json(["key": ["key": "maru_x_1"]] as JSONValue) },
+            Route(.delete, "/security/users/{user_id}", "Removes nobody.") { _, _ in Response(status: .noContent) },
+        ]
+    }
+    func health() async -> Health { Health() }
+}
+
+/// A memory that tells everybody what anybody said; or nobody anything.
+private struct Indiscreet: SuiteService {
+    let id = ServiceID.memoryAPI
+    let errorShape = ErrorShape.detail
+    var isMute = false
+    private static let said = Mutex("")
+
+    var routes: [Route] {
+        [
+            Route(.post, "/v1/memory/conversations", "Listens.") { request, context in
+                let body = try await request.decode(JSONValue.self, context)
+                Self.said.withLock { $0 = body["user_query"]?.stringValue ?? "" }
+                return .json(["success": true] as JSONValue)
+            },
+            Route(.post, "/v1/memory/conversations/search", "Tells.") { _, _ in
+                .json(["results": .string(isMute ? "" : Self.said.withLock { $0 })] as JSONValue)
+            },
+            Route(.delete, "/v1/memory/projects/{id}", "Forgets nothing.") { _, _ in Response(status: .noContent) },
+        ]
+    }
+    func health() async -> Health { Health() }
+}
+
 @Suite("Checks fail when what they look at is broken on purpose")
 struct BrokenOnPurposeTests {
     private func run(_ id: String, _ settings: Settings, patience: Duration = .zero, programPath: String? = nil) async -> CheckResult? {
@@ -76,19 +116,35 @@ struct BrokenOnPurposeTests {
     @Test("S03: a port that this build does not use is no reason to refuse the machine")
     func heldPortOfALaterBuild() async throws {
         try await withScratchFolder { folder in
+            // Somebody on this machine may have it already, which is as good.
+            let holder = try? await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup).bind(host: "127.0.0.1", port: 9_090).get()
+            // Ports of this build's services that are taken here for other reasons would be told first.
+            let ports = ServiceCatalogue.all.flatMap(\.ports).map { ($0.name, "1") }
+            let result = try #require(
+                await run("S03", try await Settings.test(Dictionary(uniqueKeysWithValues: ports), folder: folder)))
+            #expect(result.outcome == .warn)
+            #expect(result.reason?.contains("9090 (for prometheus)") == true)
+            try await holder?.close()
+        }
+    }
+
+    @Test("C10: memory that tells one user what another said is found out, and so is one that tells nobody anything")
+    func leakingMemory() async throws {
+        try await withScratchFolder { folder in
             let base = try await Settings.test(folder: folder)
-            try await withRunning(Idle(), settings: base) { client in
-                let port = try #require(client.port)
-                // Ports of this build's services that are taken here for other reasons would be told first.
-                let ports = [
-                    "API_GATEWAY_PORT", "RAG_PORT", "EMBEDDING_PORT", "INFERENCE_CHAT_PORT", "INFERENCE_CODE_PORT", "QDRANT_PORT",
-                    "MCP_PORT", "MCP_SECURITY_PORT",
-                ]
-                var values = Dictionary(uniqueKeysWithValues: ports.map { ($0, "1") })
-                values["MEMORY_PORT"] = "\(port)"
-                let result = try #require(await run("S03", try await Settings.test(values, folder: folder)))
-                #expect(result.outcome == .warn)
-                #expect(result.reason?.contains("\(port) (for memory-api)") == true)
+            try await withRunning(Registrar(), settings: base) { registrar in
+                for (memory, outcome) in [(Indiscreet(), Outcome.fail), (Indiscreet(isMute: true), .inconclusive)] {
+                    try await withRunning(memory, settings: base) { client in
+                        let settings = try await Settings.test(
+                            [
+                                "MEMORY_PORT": "\(try #require(client.port))", "MCP_SECURITY_PORT": "\(try #require(registrar.port))",
+                                "QDRANT_PORT": "1",
+                            ], folder: folder)
+                        let result = try #require(await run("C10", settings))
+                        #expect(result.outcome == outcome, "\(result.reason ?? "")")
+                        if outcome == .fail { #expect(result.reason?.contains("search in his project") == true) }
+                    }
+                }
             }
         }
     }
@@ -278,7 +334,7 @@ struct BrokenOnPurposeTests {
     func absent() async throws {
         try await withScratchFolder { folder in
             let settings = try await Settings.test(folder: folder)
-            for id in ["S15", "S16", "S32"] {
+            for id in ["S16", "S20", "P4"] {
                 let result = try #require(await run(id, settings))
                 #expect(result.outcome == .skip)
                 #expect(result.reason == "not part of this build")

@@ -37,7 +37,7 @@ struct SystemInformation: Tool {
 
     /// How each service says that it is: `ok`, `loading`, `degraded`, or `unreachable`. All are asked at once, for three seconds.
     private func services() async -> [(id: ServiceID, status: String)] {
-        let all = ServiceCatalogue.runnable.filter { $0.port != nil }.map(\.id)
+        let all = ServiceCatalogue.all.filter { $0.port != nil }.map(\.id)
         let found = await withTaskGroup(of: (ServiceID, String).self) { group in
             for id in all {
                 group.addTask {

@@ -53,7 +53,7 @@ struct SystemInformationTests {
                     let status = Dictionary(
                         uniqueKeysWithValues: services.map { ($0["name"]?.stringValue ?? "", $0["status"]?.stringValue ?? "") })
                     #expect(status["rag"] == "ok" && status["inference-chat"] == "loading" && status["mcp-server"] == "unreachable")
-                    #expect(status.count == ServiceCatalogue.runnable.filter { $0.port != nil }.count)
+                    #expect(status.count == ServiceCatalogue.all.filter { $0.port != nil }.count)
 
                     let told = String(decoding: try JSONEncoder().encode(facts), as: UTF8.self) + result.text
                     for hidden in ["secret", folder.string, NSUserName() + "@", NSHomeDirectory() + "/", "127.0.0.1"] {

@@ -1,0 +1,146 @@
+import ArgumentParser
+import Foundation
+import ServiceKit
+import SuiteAPI
+
+/// `maru memory backup`.
+struct MemoryBackupCommand: AsyncParsableCommand {
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case db, json, sql, all }
+
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Make a backup, put it back into a scratch place, and compare.",
+        discussion: "Of every memory, or of the one that --project names.")
+    @Option(help: "db, json, sql or all.") var type = Kind.db
+    @Option(help: "The project; all without it.") var project: String?
+    @Flag(help: "Print the answer as JSON.") var json = false
+    @OptionGroup var given: SettingFlags
+
+    func run() async throws {
+        let client = try await Session(given).clients.memory
+        let made = try await reachable {
+            var made: [MemoryBackupResponse] = []
+            let ids = if let project { [project] } else { try await client.projects().map(\.project_id) }
+            for id in ids { made.append(try await client.backUp(id, kind: type.rawValue)) }
+            return made
+        }
+        if json { return print(String(decoding: try JSONEncoder.sorted.encode(made), as: UTF8.self)) }
+        guard !made.isEmpty else { return print("Nothing was saved yet.") }
+        for one in made {
+            print("\(one.project_id): \(one.message)")
+            for file in one.backups { print("  \(file.name)  \(file.bytes.formatted(.byteCount(style: .file)))") }
+            for warning in one.warnings { print("  note: \(warning)") }
+        }
+    }
+}
+
+/// `maru memory backups`.
+struct MemoryBackups: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "backups", abstract: "The backups there are, newest first.")
+    @OptionGroup var options: MemoryOptions
+
+    func run() async throws {
+        let files = try await options.asking { try await $0.backups($1) }
+        try options.show(files) {
+            guard !files.isEmpty else { return "There are none." }
+            return Table(["BACKUP", "KIND", "MADE (UTC)", "SIZE"]).rows(
+                files.map { [$0.name, $0.kind, String($0.created_at.prefix(19)), $0.bytes.formatted(.byteCount(style: .file))] })
+        }
+    }
+}
+
+/// `maru memory restore`.
+struct MemoryRestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore", abstract: "Put a backup in the place of what is remembered now, which is backed up before.")
+    @Argument(help: "A name of `maru memory backups`; the newest without it.") var backup: String?
+    @OptionGroup var options: MemoryOptions
+
+    func run() async throws {
+        let restored = try await options.asking { client, project in
+            let name: String
+            if let backup {
+                name = backup
+            } else {
+                guard let newest = try await client.backups(project).first(where: { $0.kind != "safety" }) else {
+                    throw CommandError("There is no backup of \(project). Make one with: maru memory backup --project \(project)")
+                }
+                name = newest.name
+            }
+            return try await client.restore(project, from: name)
+        }
+        try options.show(restored) { "\(restored.message)\nWhat was there before: \(restored.safety_backup)" }
+    }
+}
+
+/// `maru memory export`.
+struct MemoryExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write everything that a project remembers into a JSON file, or to standard output.")
+    @Argument(help: "The file; standard output without it.") var file: String?
+    @OptionGroup var options: MemoryOptions
+
+    func run() async throws {
+        let target = try file.map { file -> FileHandle in
+            // What was said is for its owner's eyes.
+            guard FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+                throw CommandError("\(file) cannot be written.")
+            }
+            return try FileHandle(forWritingTo: URL(filePath: file))
+        }
+        let out = target ?? .standardOutput
+        try await options.asking { client, project in
+            for try await part in try await client.export(project) { try out.write(contentsOf: Data(part)) }
+        }
+        try target?.close()
+    }
+}
+
+/// `maru memory import`.
+struct MemoryImportCommand: AsyncParsableCommand {
+    /// Conversations of one request.
+    private static let piece = 500
+
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Take in what an export holds; what is there already is passed over.")
+    @Argument(help: "A file of `maru memory export`.") var file: String
+    @OptionGroup var options: MemoryOptions
+
+    func run() async throws {
+        let document: JSONValue
+        do {
+            document = try JSONDecoder().decode(JSONValue.self, from: try Data(contentsOf: URL(filePath: file)))
+        } catch {
+            throw CommandError("\(file) cannot be read as JSON: \(error.localizedDescription)")
+        }
+        guard let conversations = document["conversations"]?.arrayValue else {
+            throw CommandError("\(file) is no export of a memory: it has no “conversations”.")
+        }
+        var (imported, skipped) = (0, 0)
+        let project = try await options.asking { client, project in
+            // An empty file is a whole one, too.
+            for start in stride(from: 0, to: max(1, conversations.count), by: Self.piece) {
+                let part = Array(conversations[start..<min(start + Self.piece, conversations.count)])
+                // What was learnt from conversations goes with them, so that it stays linked to where it comes from.
+                let numbers = Set(part.compactMap { $0["id"]?.intValue })
+                func learnt(_ member: String) -> JSONValue {
+                    .array(
+                        (document[member]?.arrayValue ?? []).filter { row in
+                            guard let source = row["source_conversation_id"]?.intValue, source > 0 else { return start == 0 }
+                            return numbers.contains(source)
+                        })
+                }
+                let answer = try await client.importing(
+                    [
+                        "conversations": .array(part), "important_facts": learnt("important_facts"),
+                        "user_preferences": learnt("user_preferences"),
+                    ], into: project)
+                imported += answer.imported
+                skipped += answer.skipped
+            }
+            return project
+        }
+        try options.show(["imported": imported, "skipped": skipped]) {
+            "\(imported) conversations taken into \(project), \(skipped) passed over."
+        }
+    }
+}
