@@ -105,7 +105,7 @@ class Services(ToolServer):
     """The tool server and whatever else runs without a model, supervised as `maru up` does it."""
 
     # Alive without the others, if not ready.
-    ALIVE = ["mcp-server", "administration", "qdrant", "api-gateway", "rag"]
+    ALIVE = ["mcp-server", "administration", "qdrant", "api-gateway", "rag", "memory-api"]
 
     def start(self):
         self.run("up", "--only", ",".join(name for name in self.ALIVE if name != "administration"), "--no-wait", timeout=120)

@@ -14,6 +14,7 @@ from toolserver import Services
 PUBLIC = {"/livez", "/health"}
 PUBLIC_OF = {
     "qdrant": {"/", "/healthz", "/readyz"},
+    "memory-api": {"/v1/memory/health"},
     # Where clients look for tokens, before they have one (RFC 9728).
     "mcp-server": {"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"},
 }
