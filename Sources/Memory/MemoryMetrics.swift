@@ -37,10 +37,10 @@ struct MemoryGauges: Service {
             }
         }
         Gauge(label: "memory_api_vector_search_enabled").record(await service.vectorProblem() == nil ? 1 : 0)
-        guard counting, let all = try? await service.projects.all() else { return }
-        for store in all.open {
-            guard let count = try? await store.count() else { continue }
-            Gauge(label: "memory_api_active_conversations", dimensions: [("project_id", store.project.text)]).record(count)
+        guard counting, let all = try? await service.projects.ids() else { return }
+        for project in all {
+            guard let count = try? await service.projects.current(project)?.count() else { continue }
+            Gauge(label: "memory_api_active_conversations", dimensions: [("project_id", project.text)]).record(count)
         }
     }
 }

@@ -19,7 +19,7 @@ public struct MemoryService: SuiteService {
     public init(settings: Settings, clients: SuiteClients, logger: Logger) {
         self.settings = settings
         self.clients = clients
-        projects = Projects(folder: settings.dataFolders.memory)
+        projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]))
         sync = VectorSyncer(projects: projects, clients: clients, logger: logger)
     }
 
@@ -70,7 +70,8 @@ public struct MemoryService: SuiteService {
     /// The project that a request is about: the one it names, the one that is set for all, or the caller's own.
     func project(_ given: String?, _ caller: Caller) throws -> ProjectID {
         let common = settings[SettingKeys.defaultProject]
-        return try ProjectID(given ?? (common.isEmpty ? caller.id : common))
+        if let name = given ?? (common.isEmpty ? nil : common) { return try ProjectID(name) }
+        return try ProjectID(of: caller.id)
     }
 
     /// The memory that a path names.

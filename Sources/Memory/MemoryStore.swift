@@ -25,7 +25,11 @@ struct MemoryStore: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(30)
         configuration.label = "memory"
-        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -65536") }
+        configuration.prepareDatabase { db in
+            // Of use only while the database is still empty: pages that are no longer needed can be given back a few at a time.
+            if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
+            try db.execute(sql: "PRAGMA cache_size = -65536")
+        }
         pool = try DatabasePool(path: path.string, configuration: configuration)
         try MemorySchema.migrator.migrate(pool)
         let (name, owner) = try pool.write { db in
@@ -173,12 +177,35 @@ struct MemoryStore: Sendable {
         while let row = try all.next() { try addTerms(Conversation.terms(row["user_query"], row["ai_response"]), row["id"], db) }
     }
 
-    /// Gives room back to the disk and lets the query planner see what there is.
+    /// Merges the index of words, gives room back to the disk and lets the query planner see what there is; a little at a time, so that who
+    /// writes meanwhile does not wait long (https://www.sqlite.org/fts5.html#the_merge_command,
+    /// https://www.sqlite.org/pragma.html#pragma_incremental_vacuum).
     func optimize() async throws {
-        try await pool.write { db in try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('optimize')") }
-        try await pool.vacuum()
-        try await pool.write { db in try db.execute(sql: "ANALYZE") }
+        // A negative number has all levels merged, in pieces of so many pages.
+        var pages = -Self.mergedPages
+        while true {
+            let changes = try await pool.write { [pages] db in
+                let before = db.totalChangesCount
+                try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('merge', ?)", arguments: [pages])
+                return db.totalChangesCount - before
+            }
+            // Less than two: there was nothing to merge.
+            if changes < 2 { break }
+            pages = Self.mergedPages
+        }
+        while true {
+            let (before, after) = try await pool.writeWithoutTransaction { db in
+                let before = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
+                // Each row of the answer is a page that went: it has to be read to the end.
+                _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(Self.freedPages))")
+                return (before, try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0)
+            }
+            if after == 0 || after >= before { break }
+        }
+        try await pool.write { db in try db.execute(sql: "PRAGMA analysis_limit = 1000; ANALYZE") }
     }
+
+    private static let (mergedPages, freedPages) = (200, 500)
 
     // MARK: Parts of transactions
 

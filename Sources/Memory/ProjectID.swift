@@ -4,10 +4,14 @@ import ServiceKit
 public struct ProjectID: Sendable, Hashable, Codable, CustomStringConvertible {
     public let text: String
 
-    /// - Throws: 422 for anything but 1 to 64 letters of ASCII, digits, dots, dashes and underscores, the first a letter or digit.
+    /// What the names of users' own projects begin with.
+    private static let ofUsers = "user-"
+
+    /// - Throws: 422 for anything but 1 to 64 letters of ASCII, digits, dots, dashes and underscores, the first a letter or digit; after
+    ///   `user-`, which begins the name of a user's own project, there may be 64.
     public init(_ text: String) throws {
         let bytes = Array(text.utf8)
-        guard (1...64).contains(bytes.count), Self.isAlphanumeric(bytes[0]),
+        guard (1...64 + (text.hasPrefix(Self.ofUsers) ? Self.ofUsers.utf8.count : 0)).contains(bytes.count), Self.isAlphanumeric(bytes[0]),
             bytes.allSatisfy({ Self.isAlphanumeric($0) || "-_.".utf8.contains($0) })
         else {
             throw ServiceError.invalid(
@@ -16,6 +20,12 @@ public struct ProjectID: Sendable, Hashable, Codable, CustomStringConvertible {
         }
         self.text = text
     }
+
+    /// The project that a user has without asking for one.
+    public init(of user: String) throws { try self.init(Self.ofUsers + user) }
+
+    /// Whose the project is by its name; `nil` for one that is whoever's uses it first. Nobody can take another's name before him.
+    public var user: String? { text.hasPrefix(Self.ofUsers) ? String(text.dropFirst(Self.ofUsers.count)) : nil }
 
     public init(from decoder: any Decoder) throws { try self.init(decoder.singleValueContainer().decode(String.self)) }
 

@@ -24,22 +24,25 @@ struct ProjectRoutes: Sendable {
 
     private func projects(_ request: Request, _ context: CallContext) async throws -> Response {
         var rows: [MemoryProject] = []
-        let all = try await service.projects.all()
-        for store in all.open where store.isOpen(to: context.caller) {
-            let statistics = try await store.statistics()
-            rows.append(
-                MemoryProject(
-                    project_id: store.project.text, owner: store.owner, database_path: store.path.string,
-                    total_conversations: statistics.total_conversations, avg_importance: statistics.avg_importance,
-                    latest_conversation: statistics.latest_conversation, error: nil))
-        }
-        // Whose a project is stands in its database: of one that cannot be opened only those are told who see all.
-        if [.admin, .service].contains(context.caller.role) {
-            for (project, reason) in all.broken.sorted(by: { $0.key.text < $1.key.text }) {
+        for project in try await service.projects.ids() {
+            let path = service.projects.path(of: project).string
+            do {
+                guard let store = try await service.projects.current(project),
+                    service.projects.isOpen(project, of: store.owner, to: context.caller)
+                else { continue }
+                let statistics = try await store.statistics()
                 rows.append(
                     MemoryProject(
-                        project_id: project.text, owner: nil, database_path: service.projects.path(of: project).string,
-                        total_conversations: nil, avg_importance: nil, latest_conversation: nil, error: reason))
+                        project_id: project.text, owner: store.owner, database_path: path,
+                        total_conversations: statistics.total_conversations, avg_importance: statistics.avg_importance,
+                        latest_conversation: statistics.latest_conversation, error: nil))
+            } catch  where !(error is CancellationError) {
+                // Whose a project is stands in its database: of one that cannot be opened only those are told who see all.
+                guard [.admin, .service].contains(context.caller.role) else { continue }
+                rows.append(
+                    MemoryProject(
+                        project_id: project.text, owner: nil, database_path: path, total_conversations: nil, avg_importance: nil,
+                        latest_conversation: nil, error: "\(error)"))
             }
         }
         return .json(

@@ -10,26 +10,37 @@ actor Projects {
     private let executor = BlockingExecutor("memory.projects")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private nonisolated let folder: FilePath
+    private nonisolated let common: ProjectID?
     private let now: @Sendable () -> Date
     private var open: [ProjectID: (store: MemoryStore, lastUse: Int)] = [:]
     private var uses = 0
     /// Databases that are open at once; one that is closed is opened again when it is asked for, and one that is being used stays open until
     /// it no longer is.
     private static let mostOpen = 64
+    /// Projects that there may be: each is a folder and some files, and nobody needs so many.
+    private static let most = 10_000
 
-    /// - Parameter folder: `DATA_DIR/memory`.
-    init(folder: FilePath, now: @escaping @Sendable () -> Date = { .now }) {
+    /// - Parameters:
+    ///   - folder: `DATA_DIR/memory`.
+    ///   - common: the project that everybody shares, where there is one.
+    init(folder: FilePath, common: ProjectID? = nil, now: @escaping @Sendable () -> Date = { .now }) {
         self.folder = folder.appending("projects")
-        self.now = now
+        (self.common, self.now) = (common, now)
     }
 
     /// A project's memory, made when it is not there yet.
     ///
     /// - Throws: 404 for a project of somebody else, as if there were none.
     func store(_ project: ProjectID, for caller: Caller) throws -> MemoryStore {
-        let store = try open(project, for: caller.id)
-        guard store.isOpen(to: caller) else { throw Self.unknown(project) }
+        guard project.user == nil || isOpen(project, of: project.user, to: caller) else { throw Self.unknown(project) }
+        let store = try open(project, for: project.user ?? caller.id)
+        guard isOpen(project, of: store.owner, to: caller) else { throw Self.unknown(project) }
         return store
+    }
+
+    /// Whether a caller may see a project: its owner, an administrator, and the stack itself; everybody, if it is the one for all.
+    nonisolated func isOpen(_ project: ProjectID, of owner: String?, to caller: Caller) -> Bool {
+        caller.id == owner || caller.role == .admin || caller.role == .service || project == common
     }
 
     /// A project's memory.
@@ -53,22 +64,12 @@ actor Projects {
         FileManager.default.fileExists(atPath: path(of: project).string) ? try open(project, for: Self.nobody) : nil
     }
 
-    /// Every project that has a memory, and why each of some cannot be opened: one that is damaged holds up no other. Folders of other names
-    /// are not ours.
-    func all() throws -> (open: [MemoryStore], broken: [ProjectID: String]) {
-        guard FileManager.default.fileExists(atPath: folder.string) else { return ([], [:]) }
-        let ids = try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+    /// Every project that has a memory, whether it can be opened or not. Folders of other names are not ours.
+    func ids() throws -> [ProjectID] {
+        guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
             .compactMap { try? ProjectID($0) }
             .filter { FileManager.default.fileExists(atPath: path(of: $0).string) }
-        var found: (open: [MemoryStore], broken: [ProjectID: String]) = ([], [:])
-        for id in ids {
-            do {
-                found.open.append(try open(id, for: Self.nobody))
-            } catch {
-                found.broken[id] = "\(error)"
-            }
-        }
-        return found
     }
 
     /// Removes a project and everything in it.
@@ -99,7 +100,13 @@ actor Projects {
             return known.store
         }
         if open.count >= Self.mostOpen, let oldest = open.min(by: { $0.value.lastUse < $1.value.lastUse })?.key { open[oldest] = nil }
-        let store = try MemoryStore(project, for: user, path: path(of: project), now: now)
+        let path = path(of: project)
+        if !FileManager.default.fileExists(atPath: path.string), try ids().count >= Self.most {
+            throw ServiceError.conflict(
+                "There are \(Self.most) projects; no more are kept. Forget one that is not needed: DELETE /v1/memory/projects/ID.",
+                code: "too_many_projects")
+        }
+        let store = try MemoryStore(project, for: user, path: path, now: now)
         open[project] = (store, uses)
         return store
     }
@@ -110,9 +117,4 @@ actor Projects {
 
     /// Where a project's database is.
     nonisolated func path(of project: ProjectID) -> FilePath { folder.appending(project.text).appending("memory.db") }
-}
-
-extension MemoryStore {
-    /// Whether a caller may see it: its owner, an administrator, and the stack itself.
-    func isOpen(to caller: Caller) -> Bool { caller.id == owner || caller.role == .admin || caller.role == .service }
 }

@@ -40,11 +40,9 @@ final class VectorSyncer: Service {
         defer { waker.withLock { $0 = nil } }
         // What an earlier life of the service left.
         do {
-            let all = try await projects.all()
-            for (project, reason) in all.broken {
-                logger.error("a project's memory cannot be opened", metadata: ["project": "\(project)", "cause": "\(reason)"])
-            }
-            all.open.forEach(wake)
+            let all = try await projects.ids()
+            changed.withLock { $0.formUnion(all) }
+            continuation.yield()
         } catch {
             logger.error("the projects cannot be read", metadata: ["cause": "\(error)"])
         }
@@ -56,10 +54,12 @@ final class VectorSyncer: Service {
             }
             var isAway = false
             for project in due.sorted(by: { $0.text < $1.text }) where !Task.isShuttingDownGracefully {
-                guard let store = try? await projects.current(project) else { continue }
-                if await !runOnce(store) {
+                do {
+                    guard let store = try await projects.current(project), await !runOnce(store) else { continue }
                     isAway = true
                     changed.withLock { _ = $0.insert(project) }
+                } catch {
+                    logger.error("a project's memory cannot be opened", metadata: ["project": "\(project)", "cause": "\(error)"])
                 }
             }
             guard isAway else {

@@ -171,7 +171,7 @@ extension Checklist {
         -> Finding
     {
         let base = context.settings.baseURL(of: .memoryAPI)
-        let project = owner.id
+        let project = "user-\(owner.id)"
         func ask(_ user: TemporaryUser, _ method: HTTPMethod, _ path: String, _ body: String? = nil, at base: String) async throws -> Probed
         {
             try await Probed(context, method, path, base: base, headers: ["Authorization": "Bearer \(user.key)"], body: body)
@@ -194,7 +194,7 @@ extension Checklist {
             ("recall", try await ask(stranger, .POST, "/v1/memory/recall", query, at: base)),
             (
                 "recall in his name",
-                try await ask(stranger, .POST, "/v1/memory/recall", #"{"query":"\#(canary)","user_id":"\#(project)"}"#, at: base)
+                try await ask(stranger, .POST, "/v1/memory/recall", #"{"query":"\#(canary)","user_id":"\#(owner.id)"}"#, at: base)
             ),
             ("list", try await ask(stranger, .GET, "/v1/memory/projects/\(project)/conversations", at: base)),
             ("export", try await ask(stranger, .GET, "/v1/memory/projects/\(project)/export", at: base)),

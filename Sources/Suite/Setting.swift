@@ -82,6 +82,13 @@ extension Setting where Value == String {
             })
     }
 
+    static func projectID(_ name: String, _ value: String, _ summary: String) -> Self {
+        Setting(
+            name: name, summary: summary, allowed: "1 to 64 letters, digits, dots, dashes and underscores of ASCII, or nothing",
+            defaultValue: value, defaultText: value, isSecret: false,
+            parse: { $0.isEmpty || $0.wholeMatch(of: #/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/#) != nil ? $0 : nil })
+    }
+
     static func name(_ name: String, _ value: String, _ summary: String) -> Self {
         Setting(
             name: name, summary: summary, allowed: "letters, digits, dot, dash and underscore, 1 to 128 of them", defaultValue: value,

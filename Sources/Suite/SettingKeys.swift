@@ -45,8 +45,10 @@ public enum SettingKeys {
         "REQUEST_TIMEOUT", 300, in: 1...86_400, "Seconds after which a service gives up on a request.")
 
     // MARK: Memory
-    public static let defaultProject = Setting.text(
-        "DEFAULT_PROJECT_ID", "", "Project whose memory is meant when none is named; empty: each user's own.")
+    public static let defaultProject = Setting.projectID(
+        "DEFAULT_PROJECT_ID", "",
+        "Project whose memory is meant when none is named, and that everybody with a key then shares; empty: each user's own, `user-` and the user's id."
+    )
     public static let memorySyncInterval = Setting.integer(
         "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the maintainer for vectors that are not written yet.")
     public static let memoryExpiryInterval = Setting.integer(

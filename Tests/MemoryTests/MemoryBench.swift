@@ -14,6 +14,14 @@ final class MovedClock: Sendable {
     func advance(days: Double) { date.withLock { $0 += days * 86_400 } }
 }
 
+extension Sequence {
+    func asyncMap<Value>(_ transform: (Element) async throws -> Value) async rethrows -> [Value] {
+        var values: [Value] = []
+        for element in self { values.append(try await transform(element)) }
+        return values
+    }
+}
+
 /// A project's memory in a folder of its own.
 func withMemory(_ body: (MemoryStore, MovedClock) async throws -> Void) async throws {
     try await withScratchFolder { folder in

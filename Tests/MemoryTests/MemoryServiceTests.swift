@@ -21,7 +21,7 @@ struct MemoryServiceTests {
             let saved = try await stack.call(
                 .post, Self.conversations,
                 ["user_query": "How do I rotate the database password?", "ai_response": "Make a new one, then restart.", "tags": ["ops"]])
-            #expect(saved.status == 200 && saved.body["success"] == true && saved.body["project_id"] == "tester")
+            #expect(saved.status == 200 && saved.body["success"] == true && saved.body["project_id"] == "user-tester")
             try await stack.inStep(stack.service)
             let found = try await stack.call(.post, Self.conversations + "/search", ["query": "rotate the password"])
             let hit = try #require(found.body["results"]?.arrayValue?.first)
@@ -80,7 +80,7 @@ struct MemoryServiceTests {
     func weakness_44_away() async throws {
         try await MemoryStack.run { stack in
             let caller = Caller(id: "tester", role: .developer)
-            let store = try await stack.alone.projects.store(try ProjectID("tester"), for: caller)
+            let store = try await stack.alone.projects.store(try ProjectID(of: "tester"), for: caller)
             let id = try await store.keep("the printer on floor three")
             let found = try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .hybrid, limit: 5)
             #expect(found.hits.map(\.conversation.id) == [id] && found.way == .fts5 && found.withoutVectors?.contains("embedding") == true)
@@ -100,7 +100,7 @@ struct MemoryServiceTests {
     func one() async throws {
         try await MemoryStack.run { stack in
             let saved = try await stack.call(.post, Self.conversations, ["user_query": "q", "ai_response": "a", "importance_score": 4])
-            let path = "/v1/memory/projects/tester/conversations/\(try #require(saved.body["conversation_id"]?.intValue))"
+            let path = "/v1/memory/projects/user-tester/conversations/\(try #require(saved.body["conversation_id"]?.intValue))"
             #expect(try await stack.call(.get, path).body["conversation"]?["importance_score"] == 4)
             let edited = try await stack.call(.patch, path, ["ai_response": "better", "importance_score": 10])
             #expect(edited.body["conversation"]?["ai_response"] == "better" && edited.body["conversation"]?["expires_at"] == .null)
@@ -119,7 +119,7 @@ struct MemoryServiceTests {
                 _ = try await stack.call(
                     .post, Self.conversations, ["user_query": "q", "ai_response": "a", "importance_score": .integer(Int64(level))])
             }
-            let project = "/v1/memory/projects/tester"
+            let project = "/v1/memory/projects/user-tester"
             #expect(try await stack.call(.get, "/v1/memory/projects").body["total_projects"] == 1)
             let statistics = try await stack.call(.get, project + "/stats").body["stats"]
             // What is of no importance is past its time at once.
@@ -155,7 +155,7 @@ struct MemoryServiceTests {
             #expect(Int(answer.status.code) == status, "\(body): \(String(buffer: answer.body))")
             let told = try JSONDecoder().decode(JSONValue.self, from: Data(buffer: answer.body))
             if !field.isEmpty { #expect(told["parameter"]?.stringValue == field) }
-            #expect(try await stack.service.projects.all().open.isEmpty)
+            #expect(try await stack.service.projects.ids().isEmpty)
         }
     }
 

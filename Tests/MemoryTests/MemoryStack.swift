@@ -107,7 +107,7 @@ struct MemoryStack: Sendable {
     }
 
     static func store(of service: MemoryService) async throws -> MemoryStore {
-        try await service.projects.store(try ProjectID("tester"), for: Caller(id: "tester", role: .developer))
+        try await service.projects.store(try ProjectID(of: "tester"), for: Caller(id: "tester", role: .developer))
     }
 
     /// Waits until everything is written that can be.

@@ -125,7 +125,57 @@ struct MemoryStoreTests {
             // A process that begins anew knows whose it is.
             let again = Projects(folder: folder)
             await #expect(throws: ServiceError.self) { try await again.existing(shared, for: bob) }
-            #expect(try await again.all().open.map(\.owner) == ["alice", "bob"])
+            #expect(try await again.ids() == [shared, try ProjectID("shared-name-2")])
+            #expect(try await again.current(shared)?.owner == "alice")
+        }
+    }
+
+    @Test("Nobody can take the name of another's own project before him, and the project for all is open to all")
+    func names() async throws {
+        try await withScratchFolder { folder in
+            let all = try ProjectID("team")
+            let projects = Projects(folder: folder, common: all)
+            let (alice, bob, admin) = (
+                Caller(id: "alice", role: .developer), Caller(id: "bob", role: .developer), Caller(id: "root", role: .admin)
+            )
+            let own = try ProjectID(of: "alice")
+            await #expect(throws: ServiceError.self) { try await projects.store(own, for: bob) }
+            #expect(try await projects.ids().isEmpty)
+            // What an administrator brings into it is alice's all the same.
+            #expect(try await projects.store(own, for: admin).owner == "alice")
+            try await projects.store(own, for: alice).keep("mine")
+            try await projects.store(all, for: alice).keep("for everybody")
+            #expect(try await projects.store(all, for: bob).found("everybody").count == 1)
+            #expect(try ProjectID("user-" + String(repeating: "x", count: 64)).user?.count == 64)
+            #expect(throws: ServiceError.self) { try ProjectID("user-" + String(repeating: "x", count: 65)) }
+            #expect(throws: ServiceError.self) { try ProjectID("used-" + String(repeating: "x", count: 64)) }
+        }
+    }
+
+    @Test("More projects than are kept open work all the same")
+    func many() async throws {
+        try await withScratchFolder { folder in
+            let projects = Projects(folder: folder)
+            let caller = Caller(id: "alice", role: .developer)
+            let names = try (0..<70).map { try ProjectID("p\($0)") }
+            for name in names { try await projects.store(name, for: caller).keep("of \(name)") }
+            for name in names { #expect(try await projects.existing(name, for: caller).count() == 1) }
+        }
+    }
+
+    @Test("Optimising gives room back and loses nothing")
+    func optimising() async throws {
+        try await withMemory { store, _ in
+            let ids = try await (0..<600).asyncMap {
+                try await store.keep("plum number\($0)", String(repeating: "many words ", count: 100))
+            }
+            for id in ids.dropFirst(20) { try await store.delete(id) }
+            func pages() async throws -> Int { try await store.pool.read { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 } }
+            let before = try await pages()
+            try await store.optimize()
+            #expect(try await pages() < before / 2)
+            #expect(try await store.found("number7") == [ids[7]])
+            #expect(try await store.checkAgreement().problems == [])
         }
     }
 }

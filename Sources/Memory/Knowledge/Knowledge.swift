@@ -7,6 +7,8 @@ struct NewFact: Sendable {
     /// What facts are about.
     static let categories = ["person", "project", "decision", "schedule", "technical", "other"]
     static let longest = 500
+    /// Facts of a project.
+    private static let most = 10_000
     /// Facts that say the same with other words: so much of their words they share (Jaccard's index).
     private static let sameness = 0.8
 
@@ -42,12 +44,20 @@ struct NewFact: Sendable {
                 INSERT INTO important_facts (fact, category, source_conversation_id, user_marked, ai_suggested, created_at)
                 VALUES (?, ?, ?, ?, ?, ?)
                 """, arguments: [text, category, source, isMarked, !isMarked, MemoryTime.text(moment)])
+        // Growth is bounded: the oldest that nobody marked make room.
+        try db.execute(
+            sql: """
+                DELETE FROM important_facts WHERE user_marked = 0 AND id <= (SELECT id FROM important_facts ORDER BY id DESC LIMIT 1 OFFSET ?)
+                """, arguments: [Self.most])
         return true
     }
 }
 
 /// How the user wants things, by what it is about: what was said last counts.
 struct NewPreference: Sendable {
+    /// Preferences of a project; what was said longest ago makes room.
+    private static let most = 500
+
     let key: String
     let value: String
     var source: Int64?
@@ -73,6 +83,10 @@ struct NewPreference: Sendable {
                 INSERT INTO user_preferences (key, value, source_conversation_id, updated_at) VALUES (?, ?, ?, ?)
                 ON CONFLICT (key) \(conflict)
                 """, arguments: [key, value, source, MemoryTime.text(moment)])
+        try db.execute(
+            sql: """
+                DELETE FROM user_preferences WHERE key IN (SELECT key FROM user_preferences ORDER BY updated_at DESC, key LIMIT -1 OFFSET ?)
+                """, arguments: [Self.most])
     }
 }
 
