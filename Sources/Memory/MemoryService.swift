@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Logging
 import NIOHTTP1
@@ -17,9 +18,13 @@ public struct MemoryService: SuiteService {
     let sync: VectorSyncer
 
     public init(settings: Settings, clients: SuiteClients, logger: Logger) {
+        self.init(settings: settings, clients: clients, logger: logger, now: { .now })
+    }
+
+    init(settings: Settings, clients: SuiteClients, logger: Logger, now: @escaping @Sendable () -> Date) {
         self.settings = settings
         self.clients = clients
-        projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]))
+        projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]), now: now)
         sync = VectorSyncer(projects: projects, clients: clients, logger: logger)
     }
 

@@ -57,6 +57,31 @@ struct MemoryServiceTests {
         }
     }
 
+    @Test("weakness_38_conversations_of_all_ten_levels_go_from_rows_words_and_vectors_exactly_when_their_time_has_come")
+    func weakness_38_levels() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.idleStore
+            var levels: [Int64: Int] = [:]
+            for level in 1...10 {
+                for number in 0..<3 { levels[try await store.keep("plum of level\(level) number\(number)", importance: level)] = level }
+            }
+            _ = try await stack.idle.sync.run(store, batch: 8)
+            let begun = stack.clock.now
+            let days = [1: 0, 2: 3, 3: 7, 4: 14, 5: 30, 6: 30, 7: 90, 8: 180, 9: 365]
+            for day in [0, 2.9, 3, 6.9, 7, 14, 29.9, 30, 90, 179.9, 180, 364.9, 365, 40_000] {
+                stack.clock.advance(days: day - stack.clock.now.timeIntervalSince(begun) / 86_400)
+                _ = try await store.removeExpired()
+                _ = try await stack.idle.sync.run(store, batch: 8)
+                let expected = Set(levels.filter { days[$0.value].map { Double($0) > day } ?? true }.keys)
+                #expect(try await Set(store.list(MemoryFilter(), limit: 100, offset: 0).found.map(\.id)) == expected, "day \(day)")
+                #expect(try await Set(store.found("plum", limit: 100)) == expected, "day \(day)")
+                let points = try await stack.idle.clients.vectors.ids(in: VectorSync.collection(of: store.project))
+                #expect(Set(points) == Set(expected.map { .number(UInt64($0)) }), "day \(day)")
+            }
+            #expect(try await stack.idle.agreement(of: store) == [])
+        }
+    }
+
     @Test("weakness_43_what_cannot_be_embedded_holds_up_no_other_and_is_tried_again")
     func weakness_43_refused() async throws {
         try await MemoryStack.run { stack in

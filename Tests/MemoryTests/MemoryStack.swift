@@ -54,6 +54,8 @@ struct MemoryStack: Sendable {
     let idle: MemoryService
     /// A memory beside which nothing answers.
     let alone: MemoryService
+    /// By which the idle memory lives.
+    let clock: MovedClock
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue? = nil) async throws -> (status: Int, body: JSONValue) {
         let bytes = try body.map { ByteBuffer(data: try JSONEncoder.wire.encode($0)) }
@@ -72,16 +74,20 @@ struct MemoryStack: Sendable {
             let base = try await Settings.test(folder: folder)
             try await withRunning(VectorsService(settings: base, logger: quiet), settings: base) { vectors in
                 try await withRunning(WordEmbedding(), settings: base) { embedding in
-                    func service(_ ports: [String: String], _ folder: FilePath) async throws -> MemoryService {
+                    func service(
+                        _ ports: [String: String], _ folder: FilePath, now: @escaping @Sendable () -> Date = { .now }
+                    ) async throws -> MemoryService {
                         let settings = try await Settings.test(ports.merging(["QDRANT_MAX_RETRIES": "0"]) { $1 }, folder: folder)
-                        return MemoryService(settings: settings, clients: SuiteClients(settings: settings, key: nil), logger: quiet)
+                        return MemoryService(
+                            settings: settings, clients: SuiteClients(settings: settings, key: nil), logger: quiet, now: now)
                     }
+                    let clock = MovedClock()
                     let ports = ["QDRANT_PORT": "\(vectors.port ?? 1)", "EMBEDDING_PORT": "\(embedding.port ?? 1)"]
                     let memory = try await service(ports, folder)
-                    let idle = try await service(ports, folder.appending("idle"))
+                    let idle = try await service(ports, folder.appending("idle"), now: { clock.now })
                     let alone = try await service(["QDRANT_PORT": "1", "EMBEDDING_PORT": "1"], folder.appending("alone"))
                     try await withRunning(memory, settings: memory.settings) { client in
-                        try await body(MemoryStack(client: client, service: memory, idle: idle, alone: alone))
+                        try await body(MemoryStack(client: client, service: memory, idle: idle, alone: alone, clock: clock))
                     }
                 }
             }
