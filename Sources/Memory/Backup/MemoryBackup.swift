@@ -20,16 +20,16 @@ struct MemoryBackup: Sendable {
     /// `DATA_DIR/memory/backups`.
     let folder: FilePath
 
-    /// Makes backups of some kinds; a daily or monthly one takes the place of one of the same day or month. Blocks.
+    /// Makes backups of some kinds; a daily or monthly one takes the place of one of the same day or month.
     ///
     /// - Throws: ``ServiceError`` when a copy is not what was copied; the file system's or the database's error.
     func make(_ kinds: [BackupFile.Kind], of store: MemoryStore) async throws -> Made {
         let moment = store.now()
-        let scratch = try Scratch(in: folder)
+        let scratch = try await offPool { [folder] in try Scratch(in: folder) }
         // All forms are made from one copy, which is made from one moment of the live database.
         let copy = scratch.path("copy.db")
-        let expected = try await offPool {
-            try store.pool.read { db in
+        let (expected, size) = try await offPool {
+            let contents = try store.pool.read { db in
                 let target = try DatabaseQueue(path: copy.string)
                 try target.writeWithoutTransaction { target in
                     try db.backup(to: target)
@@ -39,16 +39,16 @@ struct MemoryBackup: Sendable {
                 try target.close()
                 return try MemoryContents(db)
             }
+            return (contents, try FileManager.default.attributesOfItem(atPath: copy.string)[.size] as? Int ?? 0)
         }
         var made = Made(contents: expected)
-        let size = try FileManager.default.attributesOfItem(atPath: copy.string)[.size] as? Int ?? 0
         if size > Self.largest { made.warnings.append("the memory of \(store.project) has \(size >> 20) MiB") }
         for kind in kinds {
             guard size <= Self.largest || [.daily, .monthly, .safety].contains(kind) else {
                 made.warnings.append("no \(kind.rawValue) backup was made of it: the daily one holds the same")
                 continue
             }
-            let file = unused(BackupFile(kind, of: store.project, at: moment))
+            let file = try await offPool { unused(BackupFile(kind, of: store.project, at: moment)) }
             let draft = scratch.path("draft.\(kind.rawValue)")
             try await write(file, from: copy, at: moment, to: draft, scratch)
             let restored = scratch.path("restored.\(kind.rawValue).db")
@@ -69,7 +69,7 @@ struct MemoryBackup: Sendable {
     /// - Throws: 404 when there is none; ``ServiceError`` when it is damaged.
     func unpack(_ file: BackupFile, into target: FilePath, _ scratch: Scratch) async throws {
         let path = folder.appending(file.name)
-        guard FileManager.default.fileExists(atPath: path.string) else {
+        guard try await offPool({ FileManager.default.fileExists(atPath: path.string) }) else {
             throw ServiceError.notFound("There is no backup \(file.name).", code: "backup_not_found")
         }
         do {
@@ -131,7 +131,7 @@ struct MemoryBackup: Sendable {
         case .daily, .safety: try await offPool { try FileManager.default.copyItem(atPath: path.string, toPath: target.string) }
         case .monthly:
             let place = scratch.path("unpacked")
-            try FileManager.default.createDirectory(atPath: place.string, withIntermediateDirectories: true)
+            try await offPool { try FileManager.default.createDirectory(atPath: place.string, withIntermediateDirectories: true) }
             try await Self.tar(["-xzf", path.string, "-C", place.string, "--no-same-owner", "copy.db"], scratch)
             try await offPool { try FileManager.default.moveItem(atPath: place.appending("copy.db").string, toPath: target.string) }
         case .json, .sql:
