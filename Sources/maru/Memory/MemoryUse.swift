@@ -70,7 +70,7 @@ struct MemorySave: AsyncParsableCommand {
                     user_query: query, ai_response: response, tags: tag, project_id: project, importance_score: importance))
         }
         try options.show(saved) {
-            "Kept as #\(saved.conversation_id) in \(saved.project_id), importance \(saved.importance_score), until \(saved.expires_at ?? "for ever")"
+            "Kept as #\(saved.conversation_id) in \(saved.project_id), importance \(saved.importance_score), \(saved.expires_at.map { "until \($0)" } ?? "for ever")"
         }
     }
 }
@@ -103,7 +103,7 @@ struct MemoryShow: AsyncParsableCommand {
         try options.show(answer) {
             let fields = ["timestamp", "importance_score", "expires_at", "model_used", "session_id", "tags"]
                 .compactMap { name -> String? in
-                    guard let value = turn[name], value != .null else { return nil }
+                    guard let value = turn[name], ![.null, []].contains(value) else { return nil }
                     return
                         "\(name.padding(toLength: 18, withPad: " ", startingAt: 0))\(VisibleText.line(value.stringValue ?? Self.text(value)))"
                 }
