@@ -47,6 +47,8 @@ public enum SettingKeys {
     // MARK: Memory
     public static let defaultProject = Setting.text(
         "DEFAULT_PROJECT_ID", "", "Project whose memory is meant when none is named; empty: each user's own.")
+    public static let memoryRecallChars = Setting.integer(
+        "MEMORY_RECALL_CHARS", 2_000, in: 200...32_000, "Characters of memories that the gateway gives a model with a question.")
     public static let memorySyncInterval = Setting.integer(
         "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the maintainer for vectors that are not written yet.")
     public static let memoryExpiryInterval = Setting.integer(
@@ -202,7 +204,8 @@ extension SettingKeys {
         llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
         embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
-        documentsDirectory, defaultProject, memorySyncInterval, memoryExpiryInterval, memoryDigestInterval, memoryBackupTime, apiKey,
+        documentsDirectory, defaultProject, memoryRecallChars, memorySyncInterval, memoryExpiryInterval, memoryDigestInterval,
+        memoryBackupTime, apiKey,
         mcpSecurityPort, rbacEnabled, rateLimitEnabled, approvalEnabled,
         approvalTimeout, approvalMaxPending,
         auditRetentionDays, notificationEnabled, smtpHost, smtpPort, smtpUseTLS, smtpTLSVerify, smtpUser, smtpPassword, emailFrom, emailTo,
