@@ -147,7 +147,7 @@ let package = Package(
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
         tests("EmbeddingTests", ["Embedding", "Inference"]),
-        tests("GatewayTests", ["Gateway", asyncHTTPClient, nioHTTP1]),
+        tests("GatewayTests", ["Gateway", "Memory", asyncHTTPClient, nioHTTP1]),
         tests("MemoryTests", ["Memory", "Vectors", grdb, asyncHTTPClient, nioHTTP1]),
         tests("RetrievalTests", ["Retrieval"]),
         tests("SupervisionTests", ["Supervision", subprocess]),

@@ -12,6 +12,7 @@ struct Completion: Sendable {
     let table: RouteTable
     let relay: Relay
     let limits: Limits
+    let memory: ChatMemory
 
     /// How long an upstream may take until its first byte.
     struct Limits: Sendable {
@@ -25,9 +26,21 @@ struct Completion: Sendable {
     ///
     /// - Throws: 400 for a bad body, 404 for an unknown model, 503 with `Retry-After` when no upstream answers.
     func answer(_ request: Request, _ context: CallContext, path: String) async throws -> Response {
+        let start = ContinuousClock.now
         let body = try CompletionBody(try await request.bytes(context), path: path)
-        let (answer, upstream) = try await request.whileClientStays { try await begin(body, path, context) }
-        return relay.response(answer) { Self.brokenStream($0, upstream: upstream) }
+        guard body.isChat, let wish = try MemoryRequest(request.headers, context.caller) else {
+            let (answer, upstream) = try await request.whileClientStays { try await begin(body, path, context) }
+            return relay.response(answer) { Self.brokenStream($0, upstream: upstream) }
+        }
+        let (answer, upstream, chat) = try await request.whileClientStays {
+            let chat = try await memory.recall(wish, for: body, logger: context.logger)
+            let (answer, upstream) = try await begin(chat.body, path, context)
+            return (answer, upstream, chat)
+        }
+        let witness = memory.witness(of: chat, status: Int(answer.head.status.code), isStream: answer.isStream, since: start)
+        var response = relay.response(answer, witness: witness) { Self.brokenStream($0, upstream: upstream) }
+        response.headers.append(contentsOf: chat.headers)
+        return response
     }
 
     /// The first answer that begins, and who gives it.
@@ -90,7 +103,8 @@ struct CompletionBody: Sendable {
     let model: String
     /// Whether the answer is to come as it is written.
     let isStreamed: Bool
-    let bytes: ByteBuffer
+    let isChat: Bool
+    var bytes: ByteBuffer
 
     /// - Throws: 400 naming what is wrong.
     init(_ bytes: ByteBuffer, path: String) throws {
@@ -101,7 +115,8 @@ struct CompletionBody: Sendable {
         guard let model = members["model"]?.stringValue, !model.isEmpty else {
             throw ServiceError.badRequest("“model” must name a model; GET /v1/models lists them.", parameter: "model")
         }
-        if path.hasSuffix("/chat/completions") {
+        isChat = path.hasSuffix("/chat/completions")
+        if isChat {
             guard let messages = members["messages"]?.arrayValue, !messages.isEmpty, messages.allSatisfy({ $0["role"]?.stringValue != nil })
             else {
                 throw ServiceError.badRequest("“messages” must be a list of at least one message with a role.", parameter: "messages")

@@ -20,6 +20,9 @@ enum SecuritySchema {
                         key_id INTEGER PRIMARY KEY REFERENCES security_keys (key_id) ON DELETE CASCADE, last_used_at TEXT NOT NULL);
                     """)
         }
+        migrator.registerMigration("keys that use memory") { db in
+            try db.execute(sql: "ALTER TABLE security_keys ADD COLUMN memory INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 

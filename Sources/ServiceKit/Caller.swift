@@ -21,11 +21,14 @@ public struct Caller: Sendable, Equatable {
     public let role: Role?
     /// The role's own name, which for one that an administrator made is not that of ``role``.
     public let roleName: String
+    /// Whether its chats use memory where the request does not say: a setting of the key it came with.
+    public let usesMemory: Bool
 
-    public init(id: String, role: Role?, roleName: String? = nil) {
+    public init(id: String, role: Role?, roleName: String? = nil, usesMemory: Bool = false) {
         self.id = id
         self.role = role
         self.roleName = roleName ?? role?.rawValue ?? "none"
+        self.usesMemory = usesMemory
     }
 
     /// Nobody in particular: allowed where a route is open to everyone.

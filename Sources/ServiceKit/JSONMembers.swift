@@ -73,15 +73,15 @@ public struct JSONMembers: Sendable {
         return data
     }
 
-    private static let refusal = ServiceError.badRequest("The body must be a JSON object in UTF-8.", code: "invalid_json")
+    fileprivate static let refusal = ServiceError.badRequest("The body must be a JSON object in UTF-8.", code: "invalid_json")
 
     /// A value nobody looks at.
-    private struct Anything: Decodable {
+    fileprivate struct Anything: Decodable {
         init(from decoder: any Decoder) {}
     }
 
     /// Walks over the text of an object that is known to be well formed.
-    private struct Scanner {
+    fileprivate struct Scanner {
         private let text: [UInt8]
         private var position = 0
 
@@ -139,4 +139,28 @@ public struct JSONMembers: Sendable {
             while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { position += 1 }
         }
     }
+}
+
+/// The elements of a JSON array as they stand in its text, each in its own bytes: the counterpart of ``JSONMembers``.
+public struct JSONElements: Sendable {
+    /// Each element as JSON.
+    public var elements: [String] = []
+
+    /// - Throws: 400 when the text is not a JSON array.
+    public init(_ json: String) throws {
+        let text = Array(json.utf8)
+        let refusal = ServiceError.badRequest("This must be a JSON array.", code: "invalid_json")
+        guard (try? JSONDecoder().decode([JSONMembers.Anything].self, from: Data(text))) != nil else { throw refusal }
+        var scanner = JSONMembers.Scanner(text)
+        guard scanner.take("["), !scanner.take("]") else { return }
+        repeat {
+            let value = scanner.value()
+            // Foundation lets a comma stand before the bracket, and nobody else does.
+            guard !value.isEmpty else { throw refusal }
+            elements.append(String(decoding: value, as: UTF8.self))
+        } while scanner.take(",")
+    }
+
+    /// The array as JSON.
+    public var json: String { "[" + elements.joined(separator: ",") + "]" }
 }

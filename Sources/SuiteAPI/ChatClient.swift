@@ -18,12 +18,16 @@ public struct ChatClient: Sendable {
 
     /// An answer as it is made. Leaving the loop stops the generation.
     ///
+    /// - Parameter told: is given what the gateway says of memory, where it was asked for; see ``ChatMemoryHeaders``.
     /// - Throws: ``UpstreamError``, also from within the stream when the gateway reports a failure there.
-    public func stream(_ request: ChatRequest) async throws -> AsyncThrowingStream<ChatChunk, any Error> {
+    public func stream(
+        _ request: ChatRequest, memory told: (String) -> Void = { _ in }
+    ) async throws -> AsyncThrowingStream<ChatChunk, any Error> {
         var request = request
         request.stream = true
         request.stream_options = .init(include_usage: true)
         let response = try await client.stream(.POST, "/v1/chat/completions", body: request)
+        if let state = response.headers.first(name: ChatMemoryHeaders.memory) { told(state) }
         let events = response.body.sseData
         return AsyncThrowingStream { continuation in
             let task = Task {

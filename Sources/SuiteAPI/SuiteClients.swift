@@ -16,11 +16,22 @@ public struct SuiteClients: Sendable {
     }
 
     /// A client of any service of the catalogue.
-    public func client(_ id: ServiceID, timeout: Duration = .seconds(30), retry: RetryPolicy = .never) -> ServiceClient {
-        ServiceClient(name: id.rawValue, baseURL: settings.baseURL(of: id), key: key, timeout: timeout, retry: retry, http: http)
+    ///
+    /// - Parameter headers: sent with every request.
+    public func client(
+        _ id: ServiceID, timeout: Duration = .seconds(30), retry: RetryPolicy = .never, headers: [(String, String)] = []
+    ) -> ServiceClient {
+        ServiceClient(
+            name: id.rawValue, baseURL: settings.baseURL(of: id), key: key, headers: headers, timeout: timeout, retry: retry, http: http)
     }
 
-    public var chat: ChatClient { ChatClient(client(.gateway, timeout: .seconds(settings[SettingKeys.requestTimeout]))) }
+    public var chat: ChatClient { chat(memory: nil) }
+
+    /// - Parameter memory: what the gateway is to remember, and to recall; `nil` leaves that to the key.
+    public func chat(memory: ChatMemoryHeaders?) -> ChatClient {
+        ChatClient(
+            client(.gateway, timeout: .seconds(settings[SettingKeys.requestTimeout]), headers: memory?.fields ?? []))
+    }
 
     /// The chat or the code service. A switch takes as long as answers that end, a model that loads, and the one before where it does not.
     public func inference(_ id: ServiceID) -> InferenceClient {

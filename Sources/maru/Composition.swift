@@ -70,7 +70,7 @@ enum Composition {
         let clients = SuiteClients(settings: settings, key: key)
         switch id {
         case .inferenceChat, .inferenceCode: return try await InferenceService(id, settings: settings, logger: logger)
-        case .gateway: return GatewayService(settings: settings, key: key)
+        case .gateway: return GatewayService(settings: settings, key: key, logger: logger)
         case .embedding: return try await EmbeddingService(settings: settings, clients: clients, logger: logger)
         case .qdrant: return VectorsService(settings: settings, logger: logger)
         case .rag: return try await RetrievalService(settings: settings, clients: clients, logger: logger)

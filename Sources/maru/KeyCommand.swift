@@ -7,7 +7,7 @@ import ServiceKit
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Keys of users.", discussion: "A key is told once, when it is made; what is kept is its hash.",
-        subcommands: [List.self, Create.self, Rotate.self, Revoke.self])
+        subcommands: [List.self, Create.self, Rotate.self, SetMemory.self, Revoke.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "All keys, by their prefixes.")
@@ -20,10 +20,11 @@ struct KeyCommand: AsyncParsableCommand {
             let rows = keys.map { key in
                 [
                     key.prefix, key.user_id, key.name, key.created_at, key.expires_at ?? "never", key.last_used_at ?? "never",
+                    key.memory ? "on" : "off",
                     key.revoked_at.map { "revoked \($0)" } ?? "", key.replaced_by.map { "replaced by \($0)" } ?? "",
                 ]
             }
-            print(Table(["PREFIX", "USER", "NAME", "MADE", "EXPIRES", "LAST USED", "REVOKED", "REPLACED"]).rows(rows))
+            print(Table(["PREFIX", "USER", "NAME", "MADE", "EXPIRES", "LAST USED", "MEMORY", "REVOKED", "REPLACED"]).rows(rows))
         }
     }
 
@@ -32,6 +33,7 @@ struct KeyCommand: AsyncParsableCommand {
         @Argument(help: "The user.") var user: String
         @Option(help: "What the key is for.") var name = "key"
         @Option(help: ArgumentHelp("Days until it expires; without, it is good until it is revoked.", valueName: "n")) var days: Int?
+        @Option(help: "Whether chats with it use memory where the request does not say: on or off.") var memory = Switch.off
         @Flag(help: "Print it with its prefix as JSON.") var json = false
         @OptionGroup var given: SettingFlags
 
@@ -42,8 +44,11 @@ struct KeyCommand: AsyncParsableCommand {
         func run() async throws {
             let stores = try await SecurityStores(given)
             let lifetime = days.map { Duration.seconds($0 * 86_400) }
-            let key = try await stores.change("key “\(name)” made for \(user)", outcome: { ": \($0.prefix)" }) { [user, name] in
-                try await stores.directory.issueKey(for: user, name: name, lifetime: lifetime)
+            let isOn = memory == .on
+            let key = try await stores.change(
+                "key “\(name)”\(isOn ? " with memory" : "") made for \(user)", outcome: { ": \($0.prefix)" }
+            ) { [user, name] in
+                try await stores.directory.issueKey(for: user, name: name, lifetime: lifetime, memory: isOn)
             }
             try show(key, json: json)
         }
@@ -73,6 +78,25 @@ struct KeyCommand: AsyncParsableCommand {
             try show(new, json: json)
         }
     }
+
+    struct SetMemory: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-memory", abstract: "Has chats with a key use memory, or no longer.",
+            discussion: "It counts where a request does not say itself, with the header X-Memory.")
+        @Argument(help: "The key's prefix, or its name where no other key bears it; see: maru key list") var key: String
+        @Argument(help: "on or off.") var memory: Switch
+        @OptionGroup var given: SettingFlags
+
+        func run() async throws {
+            let stores = try await SecurityStores(given)
+            _ = try await stores.change("key \(Directory.shown(key)) given memory \(memory.rawValue)") { [key, memory] in
+                try await stores.directory.setMemory(memory == .on, ofKey: key)
+            }
+        }
+    }
+
+    /// What is on or off, as one types it.
+    enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "revoke", abstract: "Revokes a key at once.")

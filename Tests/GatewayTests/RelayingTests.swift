@@ -63,7 +63,7 @@ struct RelayingTests {
             let settings = try await Settings.test(folder: folder)
             try await withRunning(upstream, settings: settings) { behind in
                 let up = Upstream(name: "up", baseURL: "http://127.0.0.1:\(try #require(behind.port))", key: "k")
-                let gateway = GatewayService(aliases: [("chat-7b", [up])], embedding: up, settings: settings)
+                let gateway = GatewayService(aliases: [("chat-7b", [up])], embedding: up, settings: settings, key: "k", logger: quiet)
                 try await withRunning(gateway, settings: settings) { client in
                     try await body("http://127.0.0.1:\(try #require(client.port))", settings)
                 }

@@ -59,6 +59,30 @@ struct KeyRotationTests {
         }
     }
 
+    @Test("A key uses memory when it is said to, at once in every process, and so does the key that it is rotated into")
+    func memory() async throws {
+        try await withDirectory { directory, _, authenticator, _ in
+            func usesMemory(_ key: NewKey) async throws -> Bool? {
+                try await authenticator.caller(for: .init(key: key.key, userID: nil))?.usesMemory
+            }
+            let plain = try await directory.issueKey(for: "dev_user", name: "plain", lifetime: nil)
+            let first = try await directory.issueKey(for: "dev_user", name: "chats", lifetime: nil, memory: true)
+            #expect(try await usesMemory(plain) == false && !plain.memory)
+            #expect(try await usesMemory(first) == true && first.memory)
+            let second = try await directory.rotateKey(first.prefix)
+            #expect(try await usesMemory(second) == true && second.memory)
+            #expect(try await directory.setMemory(false, ofKey: "chats").memory == false)
+            #expect(try await usesMemory(second) == false)
+            #expect(try await directory.setMemory(true, ofKey: plain.prefix).memory)
+            #expect(try await usesMemory(plain) == true)
+            #expect(try await directory.keys().map(\.memory) == [true, true, false])
+            for key in [first.prefix, "nothing"] {
+                let error = await #expect(throws: ServiceError.self) { try await directory.setMemory(true, ofKey: key) }
+                #expect(error?.code == "key_not_found")
+            }
+        }
+    }
+
     @Test("What was rotated, revoked or is past its end is not rotated again; a name that several bear names none")
     func refused() async throws {
         try await withDirectory { directory, _, _, _ in

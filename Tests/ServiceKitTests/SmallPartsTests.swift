@@ -15,6 +15,19 @@ struct SmallPartsTests {
         }
     }
 
+    @Test("The elements of an array keep their own bytes, whatever stands in them")
+    func elements() throws {
+        let texts = ["{ \"a\":[1, {\"b\":\"],[\\\"\"}] }", "[ ]", "\"\\\\\"", "1.0", "null", "\"한\""]
+        var array = try JSONElements(" [" + texts.joined(separator: " ,\n") + " ] ")
+        #expect(array.elements.map { $0.trimmingCharacters(in: .whitespacesAndNewlines) } == texts)
+        array.elements = texts
+        #expect(array.json == "[" + texts.joined(separator: ",") + "]")
+        #expect(try JSONElements("[]").elements.isEmpty && JSONElements(" [ ] ").json == "[]")
+        for bad in ["", "{}", "[1,]", "[1", "[1]]", "\"[]\""] {
+            #expect(throws: ServiceError.self, "\(bad)") { try JSONElements(bad) }
+        }
+    }
+
     @Test("Traces are carried on when they keep the specification, and begun anew otherwise")
     func traceparent() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -80,7 +80,12 @@ struct AdministrationTests {
             let first = try #require(made.body["key"]?["key"]?.stringValue)
             let prefix = try #require(made.body["key"]?["prefix"]?.stringValue)
             #expect(first.hasPrefix(prefix))
+            #expect(made.body["key"]?["memory"] == false)
+            let remembering = try await door(.patch, "/security/keys/\(prefix)", #"{"memory":true}"#)
+            #expect(remembering.status == 200 && remembering.body["key"]?["memory"] == true && remembering.body["key"]?["key"] == nil)
+            #expect(try await door(.patch, "/security/keys/nothing", #"{"memory":true}"#).status == 404)
             let rotated = try await door(.post, "/security/keys/\(prefix)/rotate", #"{"grace_seconds":600}"#)
+            #expect(rotated.body["key"]?["memory"] == true)
             let second = try #require(rotated.body["key"]?["key"]?.stringValue)
             #expect(rotated.body["key"]?["old_key_until"]?.stringValue != nil)
             #expect(try await door(.get, "/security/users", key: first).status == 200)
@@ -116,7 +121,9 @@ struct AdministrationTests {
             ("POST", "/security/roles", #"{"role":"x","description":"‮evil"}"#), ("PATCH", "/security/roles/guest", "{}"),
             ("POST", "/security/keys", #"{"user_id":"dev_user","expires_in_days":0}"#),
             ("POST", "/security/keys", #"{"user_id":"dev_user","key":"maru_mine"}"#),
+            ("POST", "/security/keys", #"{"user_id":"dev_user","memory":"on"}"#),
             ("POST", "/security/keys/x/rotate", #"{"grace_seconds":9999999}"#),
+            ("PATCH", "/security/keys/x", "{}"), ("PATCH", "/security/keys/x", #"{"memory":1}"#),
             ("POST", "/security/validate", #"{"tool":"read_file","code":"1"}"#),
             ("POST", "/security/execute", #"{"code":"1","sandbox":false}"#),
         ])

@@ -10,9 +10,11 @@ struct AccessSnapshot: Sendable {
         let permissions: Set<String>
 
         /// A role that an administrator made opens no routes but those of guests; its tools are granted one by one.
-        var caller: Caller {
+        var caller: Caller { caller(usingMemory: false) }
+
+        func caller(usingMemory usesMemory: Bool) -> Caller {
             let role = Role.systemRoles.first { $0.rawValue == roleName } ?? .guest
-            return Caller(id: id, role: role, roleName: roleName)
+            return Caller(id: id, role: role, roleName: roleName, usesMemory: usesMemory)
         }
     }
 
@@ -21,6 +23,7 @@ struct AccessSnapshot: Sendable {
         let digest: [UInt8]
         let userID: String
         let expires: Date?
+        let usesMemory: Bool
     }
 
     let generation: Int
@@ -47,14 +50,16 @@ struct AccessSnapshot: Sendable {
         }
         self.users = users
         var keys: [String: Key] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT key_id, prefix, user_id, hash, expires_at FROM security_keys WHERE revoked_at IS NULL")
-        {
+        let inForce = try Row.fetchAll(
+            db, sql: "SELECT key_id, prefix, user_id, hash, expires_at, memory FROM security_keys WHERE revoked_at IS NULL")
+        for row in inForce {
             guard users[row["user_id"]] != nil else { continue }
             let hash: Data = row["hash"]
             let expires: String? = row["expires_at"]
             // An expiry that cannot be read is one that has passed.
             keys[row["prefix"]] = Key(
-                id: row["key_id"], digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast })
+                id: row["key_id"], digest: Array(hash), userID: row["user_id"], expires: expires.map { Date(sqlText: $0) ?? .distantPast },
+                usesMemory: row["memory"])
         }
         self.keys = keys
     }

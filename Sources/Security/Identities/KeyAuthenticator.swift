@@ -45,7 +45,7 @@ public struct KeyAuthenticator: Authenticator {
         // Found by the part that is no secret. Where there is none, something is compared all the same.
         let found = snapshot.keys[Directory.prefix(of: key)]
         guard Self.areEqual(found?.digest ?? Self.noDigest, digest), let found, found.expires.map({ $0 > .now }) ?? true,
-            let caller = snapshot.users[found.userID]?.caller
+            let caller = snapshot.users[found.userID]?.caller(usingMemory: found.usesMemory)
         else { return nil }
         uses.note(found.id)
         return caller

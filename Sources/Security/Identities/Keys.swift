@@ -15,6 +15,8 @@ public struct KeyRecord: Sendable, Codable, FetchableRecord {
     /// The prefix of the key that it was rotated into.
     public let replaced_by: String?
     public let revoked_at: String?
+    /// Whether chats with it use memory where the request does not say.
+    public let memory: Bool
 }
 
 /// A key that was just made. Its text is told this once.
@@ -24,6 +26,7 @@ public struct NewKey: Sendable, Codable {
     public let user_id: String
     public let name: String
     public let expires_at: String?
+    public let memory: Bool
     /// Until when the key that it replaces is still good; `nil` where that one ended at once, or there is none.
     public let old_key_until: String?
 }
@@ -37,11 +40,13 @@ extension Directory {
         try await database.pool.read { db in try KeyRecord.fetchAll(db, sql: Self.keyQuery + " ORDER BY k.key_id") }
     }
 
-    /// - Parameter lifetime: how long it is good; `nil`: until it is revoked.
+    /// - Parameters:
+    ///   - lifetime: how long it is good; `nil`: until it is revoked.
+    ///   - memory: whether chats with it use memory where the request does not say.
     /// - Throws: 404 for an unknown user, 422 for a name that cannot be one.
-    public func issueKey(for user: String, name: String, lifetime: Duration?) async throws -> NewKey {
+    public func issueKey(for user: String, name: String, lifetime: Duration?, memory: Bool = false) async throws -> NewKey {
         try NameRules.checkText(name, "name", maxBytes: 128, isRequired: true)
-        let made = MadeKey(user: user, name: name, lifetime: lifetime?.seconds)
+        let made = MadeKey(user: user, name: name, lifetime: lifetime?.seconds, memory: memory)
         try await database.pool.write(made.insert)
         return made.told(oldKeyUntil: nil)
     }
@@ -61,7 +66,7 @@ extension Directory {
             if let next = old.replaced_by {
                 throw ServiceError.conflict("The key \(old.prefix) was rotated already; its successor is \(next).", code: "key_replaced")
             }
-            let made = MadeKey(user: old.user_id, name: old.name, lifetime: old.lifetime)
+            let made = MadeKey(user: old.user_id, name: old.name, lifetime: old.lifetime, memory: old.memory)
             try made.insert(db)
             let end = Date.now.addingTimeInterval(grace.seconds).sqlText
             // It does not live longer than it would have.
@@ -73,6 +78,18 @@ extension Directory {
             }
             try db.execute(sql: "UPDATE security_keys SET replaced_by = ? WHERE prefix = ?", arguments: [made.prefix, old.prefix])
             return made.told(oldKeyUntil: until)
+        }
+    }
+
+    /// Has chats with a key use memory where the request does not say, or no longer.
+    ///
+    /// - Parameter key: as in ``rotateKey(_:grace:)``.
+    /// - Throws: 404 when no such key is in force, 409 where several bear the name.
+    public func setMemory(_ isOn: Bool, ofKey key: String) async throws -> KeyRecord {
+        try await database.pool.write { db in
+            let prefix = try Self.inForce(key, db).prefix
+            try db.execute(sql: "UPDATE security_keys SET memory = ? WHERE prefix = ?", arguments: [isOn, prefix])
+            return try Self.inForce(prefix, db)
         }
     }
 
@@ -111,7 +128,7 @@ extension Directory {
     static func prefix(of key: String) -> String { String(key.prefix(13)) }
 
     private static let keyQuery = """
-        SELECT k.prefix, k.user_id, k.name, k.created_at, k.expires_at, u.last_used_at, k.replaced_by, k.revoked_at
+        SELECT k.prefix, k.user_id, k.name, k.created_at, k.expires_at, u.last_used_at, k.replaced_by, k.revoked_at, k.memory
         FROM security_keys k LEFT JOIN security_key_uses u ON u.key_id = k.key_id
         """
 }
@@ -130,13 +147,15 @@ private struct MadeKey: Sendable {
     let user: String
     let name: String
     let expires: String?
+    let memory: Bool
 
     var prefix: String { Directory.prefix(of: key) }
 
-    init(user: String, name: String, lifetime: TimeInterval?) {
+    init(user: String, name: String, lifetime: TimeInterval?, memory: Bool) {
         key = "maru_" + SymmetricKey(size: .bits256).withUnsafeBytes { Array($0).hex }
         self.user = user
         self.name = name
+        self.memory = memory
         expires = lifetime.map { Date.now.addingTimeInterval($0).sqlText }
     }
 
@@ -145,11 +164,11 @@ private struct MadeKey: Sendable {
             throw ServiceError.notFound("There is no user “\(user.prefix(64))”. See: maru user list", code: "user_not_found")
         }
         try db.execute(
-            sql: "INSERT INTO security_keys (user_id, name, prefix, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-            arguments: [user, name, prefix, Data(KeyAuthenticator.digest(key)), Date.now.sqlText, expires])
+            sql: "INSERT INTO security_keys (user_id, name, prefix, hash, created_at, expires_at, memory) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            arguments: [user, name, prefix, Data(KeyAuthenticator.digest(key)), Date.now.sqlText, expires, memory])
     }
 
     func told(oldKeyUntil: String?) -> NewKey {
-        NewKey(key: key, prefix: prefix, user_id: user, name: name, expires_at: expires, old_key_until: oldKeyUntil)
+        NewKey(key: key, prefix: prefix, user_id: user, name: name, expires_at: expires, memory: memory, old_key_until: oldKeyUntil)
     }
 }

@@ -13,6 +13,9 @@ public struct Relay: Sendable {
     public struct Answer: Sendable {
         public let head: HTTPClientResponse
         fileprivate let place: Place
+
+        /// Whether it comes as events.
+        public var isStream: Bool { head.headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true }
     }
 
     fileprivate final class Place: Sendable {
@@ -39,6 +42,14 @@ public struct Relay: Sendable {
             counted.withLock { $0 += step }
             meter.increment(by: Double(step))
         }
+    }
+
+    /// Sees an answer pass by, without holding it up.
+    public protocol Witness: Sendable {
+        /// The next bytes, which the client has.
+        func saw(_ part: ByteBuffer)
+        /// The answer is over, and the client has all of it. Never called for one that broke off, on either side.
+        func sawEnd()
     }
 
     private let name: String
@@ -85,12 +96,16 @@ public struct Relay: Sendable {
 
     /// The answer to the client: the upstream's status and type, its body as it comes.
     ///
-    /// - Parameter failure: the event to write when the upstream breaks off in the middle of a stream of events. Anything else breaks off
-    ///   with it: a client could not tell a sentence of ours from the answer.
-    public func response(_ answer: Answer, failure: (@Sendable (any Error) -> String)? = nil) -> Response {
+    /// - Parameters:
+    ///   - witness: who else wants to know what the client is given.
+    ///   - failure: the event to write when the upstream breaks off in the middle of a stream of events. Anything else breaks off
+    ///     with it: a client could not tell a sentence of ours from the answer.
+    public func response(
+        _ answer: Answer, witness: (any Witness)? = nil, failure: (@Sendable (any Error) -> String)? = nil
+    ) -> Response {
         let head = answer.head
         let type = head.headers.first(name: "content-type")
-        let isEvents = type?.hasPrefix("text/event-stream") == true
+        let isEvents = answer.isStream
         var headers: HTTPFields = [:]
         if let type { headers[.contentType] = type }
         if let wait = head.headers.first(name: "retry-after") { headers[.retryAfter] = wait }
@@ -99,13 +114,18 @@ public struct Relay: Sendable {
         let body = ResponseBody { writer in
             defer { withExtendedLifetime(answer.place) {} }
             do {
-                for try await part in head.body { try await writer.write(part) }
+                for try await part in head.body {
+                    try await writer.write(part)
+                    witness?.saw(part)
+                }
             } catch {
                 guard isEvents, let failure, !Task.isCancelled, !(error is ChannelError) else { throw error }
                 // It may have broken off within an event, which a blank line ends.
                 try await writer.write(ByteBuffer(string: "\n\n" + failure(error)))
+                return try await writer.finish(nil)
             }
             try await writer.finish(nil)
+            witness?.sawEnd()
         }
         return Response(status: .init(code: Int(head.status.code)), headers: headers, body: body)
     }

@@ -18,6 +18,8 @@ struct KeyRoutes: Sendable {
             },
             Route(.post, "/security/keys", "Makes a key for a user and tells it, this once.", access: .role(.admin), handler: issue),
             Route(
+                .patch, "/security/keys/{prefix}", "Has chats with a key use memory, or no longer.", access: .role(.admin), handler: change),
+            Route(
                 .post, "/security/keys/{prefix}/rotate", "Makes a new key in the place of one, which may go on for a while.",
                 access: .role(.admin), handler: rotate),
             Route(.delete, "/security/keys/{prefix}", "Revokes a key at once.", access: .role(.admin), handler: revoke),
@@ -25,10 +27,16 @@ struct KeyRoutes: Sendable {
     }
 
     private struct Issue: StrictBody {
-        enum CodingKeys: String, CodingKey, CaseIterable { case user_id, name, expires_in_days }
+        enum CodingKeys: String, CodingKey, CaseIterable { case user_id, name, expires_in_days, memory }
         let user_id: String
         let name: String?
         let expires_in_days: Int?
+        let memory: Bool?
+    }
+
+    private struct Change: StrictBody {
+        enum CodingKeys: String, CodingKey, CaseIterable { case memory }
+        let memory: Bool
     }
 
     private struct Rotation: StrictBody {
@@ -39,11 +47,22 @@ struct KeyRoutes: Sendable {
     private func issue(_ request: Request, _ context: CallContext) async throws -> Response {
         let body = try await request.strict(Issue.self, context)
         let days = try Self.bounded(body.expires_in_days, "expires_in_days", in: 1...36_500)
-        let (name, directory) = (body.name ?? "key", administration.directory)
+        let (name, memory, directory) = (body.name ?? "key", body.memory ?? false, administration.directory)
         let key = try await administration.change(
-            "key “\(name.prefix(128))” made for \(body.user_id.prefix(64))", by: context.administrator, outcome: { ": \($0.prefix)" }
-        ) { try await directory.issueKey(for: body.user_id, name: name, lifetime: days.map { .seconds($0 * 86_400) }) }
+            "key “\(name.prefix(128))”\(memory ? " with memory" : "") made for \(body.user_id.prefix(64))", by: context.administrator,
+            outcome: { ": \($0.prefix)" }
+        ) { try await directory.issueKey(for: body.user_id, name: name, lifetime: days.map { .seconds($0 * 86_400) }, memory: memory) }
         return try Self.told(key)
+    }
+
+    private func change(_ request: Request, _ context: CallContext) async throws -> Response {
+        let prefix = try context.part("prefix")
+        let memory = try await request.strict(Change.self, context).memory
+        let directory = administration.directory
+        let key = try await administration.change(
+            "key \(Directory.shown(prefix)) given memory \(memory ? "on" : "off")", by: context.administrator
+        ) { try await directory.setMemory(memory, ofKey: prefix) }
+        return .json(["success": true, "key": try JSONValue.of(key)] as JSONValue)
     }
 
     private func rotate(_ request: Request, _ context: CallContext) async throws -> Response {
