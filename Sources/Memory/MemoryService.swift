@@ -15,12 +15,14 @@ public struct MemoryService: SuiteService {
     let clients: SuiteClients
     let projects: Projects
     let sync: VectorSyncer
+    private let meaning: Meaning
 
     public init(settings: Settings, clients: SuiteClients, logger: Logger) {
         self.settings = settings
         self.clients = clients
         projects = Projects(folder: settings.dataFolders.memory)
-        sync = VectorSyncer(projects: projects, clients: clients, logger: logger)
+        meaning = Meaning(EmbeddingClient(clients.client(.embedding)), folder: settings.dataFolders.memory)
+        sync = VectorSyncer(projects: projects, clients: clients, meaning: meaning, logger: logger)
     }
 
     public var routes: [Route] {
@@ -46,7 +48,7 @@ public struct MemoryService: SuiteService {
     }
 
     func search(in store: MemoryStore) -> HybridSearch {
-        HybridSearch(store: store, embedding: clients.embedding, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
+        HybridSearch(store: store, meaning: meaning, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
     }
 
     func digest(of store: MemoryStore) -> Digest {
