@@ -123,7 +123,9 @@ extension HybridSearch.Hit {
         fields["search_method"] = .string(method.rawValue)
         fields["search_metadata"] = [
             "matched_terms": .array(terms.map(JSONValue.string)), "lexical_rank": .of(lexicalRank),
-            "relevance_score": lexicalScore.map(JSONValue.number) ?? .null, "vector_rank": .of(vectorRank), "recency": .number(recency),
+            "relevance_score": words.map(JSONValue.number) ?? .null, "vector_rank": .of(vectorRank),
+            "assumed_similarity": assumedSimilarity.map(JSONValue.number) ?? .null, "recency": .number(recency),
+            "newer_than": .array(newerThan.map(JSONValue.integer)), "words_weight": .number(HybridSearch.weightOfWords),
             "importance_weight": .number(HybridSearch.weightOfImportance), "recency_weight": .number(HybridSearch.weightOfRecency),
             "combined_score": .number(score), "search_type": .string(method.rawValue),
         ]

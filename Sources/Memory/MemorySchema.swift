@@ -5,8 +5,17 @@ enum MemorySchema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("conversations") { db in try db.execute(sql: conversations) }
+        migrator.registerMigration("a million conversations") { db in try db.execute(sql: indexesForMany) }
         return migrator
     }
+
+    /// What is asked often and must not look at everything: what waits for the vector store, and the most important.
+    private static let indexesForMany = """
+        DROP INDEX conversation_embeddings_status;
+        CREATE INDEX conversation_embeddings_waiting ON conversation_embeddings (conversation_id) WHERE sync_status <> 'synced';
+        DROP INDEX conversations_importance;
+        CREATE INDEX conversations_importance ON conversations (importance_score, timestamp);
+        """
 
     /// The index holds no text of its own: what it needs to forget a conversation is made from the conversation again. Which words stand
     /// in it is all that is asked of it (`detail = none`, `columnsize = 0`); ranking looks at the texts of the best. The words come ready

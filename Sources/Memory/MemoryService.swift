@@ -16,6 +16,7 @@ public struct MemoryService: SuiteService {
     let clients: SuiteClients
     let projects: Projects
     let sync: VectorSyncer
+    private let meaning: Meaning
 
     public init(settings: Settings, clients: SuiteClients, logger: Logger) {
         self.init(settings: settings, clients: clients, logger: logger, now: { .now })
@@ -25,7 +26,8 @@ public struct MemoryService: SuiteService {
         self.settings = settings
         self.clients = clients
         projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]), now: now)
-        sync = VectorSyncer(projects: projects, clients: clients, logger: logger)
+        meaning = Meaning(EmbeddingClient(clients.client(.embedding)), folder: settings.dataFolders.memory)
+        sync = VectorSyncer(projects: projects, clients: clients, meaning: meaning, logger: logger)
     }
 
     public var routes: [Route] {
@@ -51,7 +53,7 @@ public struct MemoryService: SuiteService {
     }
 
     func search(in store: MemoryStore) -> HybridSearch {
-        HybridSearch(store: store, embedding: clients.embedding, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
+        HybridSearch(store: store, meaning: meaning, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
     }
 
     func digest(of store: MemoryStore) -> Digest {

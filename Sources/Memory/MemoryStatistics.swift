@@ -39,12 +39,7 @@ extension MemoryStore {
                 arguments: condition.arguments)
             let counts = levels.reduce(into: [Int: Int]()) { $0[$1["level"]] = $1["count"] }
             let total = counts.values.reduce(0, +)
-            let pending =
-                try Int.fetchOne(
-                    db,
-                    sql: """
-                        SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced') + (SELECT count(*) FROM vector_deletions)
-                        """) ?? 0
+            let pending = try Self.queueSize(db)
             return MemoryStatistics(
                 total_conversations: total,
                 avg_importance: total == 0 ? nil : Double(counts.map { $0.key * $0.value }.reduce(0, +)) / Double(total),

@@ -119,10 +119,13 @@ struct MemoryStore: Sendable {
     private func page(
         _ filter: MemoryFilter, by order: String, _ limit: Int, _ offset: Int
     ) async throws -> (found: [Conversation], total: Int) {
-        let condition = filter.condition(at: now())
+        let moment = now()
+        let condition = filter.condition(at: moment)
         return try await pool.read { db in
             let total =
-                try Int.fetchOne(
+                filter.isOpen
+                ? try Self.countAlive(at: moment, db)
+                : try Int.fetchOne(
                     db, sql: "SELECT count(*) FROM conversations c WHERE \(condition.sql)", arguments: condition.arguments) ?? 0
             let found = try Conversation.fetchAll(
                 db, sql: "SELECT c.* FROM conversations c WHERE \(condition.sql) ORDER BY \(order) LIMIT ? OFFSET ?",
@@ -131,16 +134,49 @@ struct MemoryStore: Sendable {
         }
     }
 
-    /// Those of some conversations that a filter lets through, by number.
-    func conversations(_ ids: [Int64], _ filter: MemoryFilter) async throws -> [Int64: Conversation] {
+    /// How many there are whose time has not passed. All are counted and those past it taken off: indexes alone answer that.
+    private static func countAlive(at moment: Date, _ db: Database) throws -> Int {
+        try Int.fetchOne(
+            db,
+            sql: "SELECT (SELECT count(*) FROM conversations) - (SELECT count(*) FROM conversations WHERE expires_at <= ?)",
+            arguments: [MemoryTime.text(moment)]) ?? 0
+    }
+
+    /// The first of some conversations that a filter lets through, by number.
+    func conversations(_ ids: [Int64], _ filter: MemoryFilter, limit: Int) async throws -> [Int64: Conversation] {
         let condition = filter.condition(at: now())
         return try await pool.read { db in
-            let marks = ids.map { _ in "?" }.joined(separator: ",")
-            let found = try Conversation.fetchAll(
-                db, sql: "SELECT c.* FROM conversations c WHERE c.id IN (\(marks)) AND \(condition.sql)",
+            let passing = try Int64.fetchSet(
+                db, sql: "SELECT c.id FROM conversations c WHERE c.id IN (\(Self.marks(ids))) AND \(condition.sql)",
                 arguments: StatementArguments(ids) + condition.arguments)
+            // Only of those that are wanted the texts are read.
+            let first = ids.filter(passing.contains).prefix(limit)
+            let found = try Conversation.fetchAll(
+                db, sql: "SELECT * FROM conversations WHERE id IN (\(Self.marks(first)))", arguments: StatementArguments(first))
             return Dictionary(uniqueKeysWithValues: found.map { ($0.id, $0) })
         }
+    }
+
+    private static func marks(_ values: some Collection) -> String { values.map { _ in "?" }.joined(separator: ",") }
+
+    /// The conversations of a filter's session or time, when they are few; `nil` when there are more, or it names neither. An index finds
+    /// them, so that no more are looked at.
+    func few(_ filter: MemoryFilter, atMost most: Int) async throws -> [Int64]? {
+        let sql: String
+        let arguments: StatementArguments
+        if let session = filter.session {
+            (sql, arguments) = ("session_id = ?", [session])
+        } else if filter.since != nil || filter.until != nil {
+            sql = "timestamp >= ? AND timestamp < ?"
+            arguments = [filter.since.map(MemoryTime.text) ?? "", filter.until.map(MemoryTime.text) ?? "~"]
+        } else {
+            return nil
+        }
+        let found = try await pool.read { db in
+            try Int64.fetchAll(
+                db, sql: "SELECT id FROM conversations WHERE \(sql) LIMIT ?", arguments: arguments + [most + 1])
+        }
+        return found.count > most ? nil : found
     }
 
     /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.

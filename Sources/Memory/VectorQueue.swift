@@ -20,28 +20,39 @@ extension MemoryStore {
     /// The longest that a failed one waits.
     private static let longestWait: TimeInterval = 900
 
+    /// Of a long queue the newest are looked at, among which the most important come first.
+    private static let window = 2_000
+
     /// The next conversations whose vectors have to be written, the most important first. From now on each may have a point, so that its
     /// removal will be told to the store, too.
     ///
     /// - Parameter due: when they have to be due at the latest: what is put off after that is not taken.
     func takePending(_ count: Int, due: Date) async throws -> [Conversation] {
         let moment = MemoryTime.text(due)
-        return try await pool.write { db in
-            let taken = try Conversation.fetchAll(
+        // Choosing may take a while, and who writes does not wait for it.
+        let chosen = try await pool.read { db in
+            try Int64.fetchAll(
                 db,
                 sql: """
-                    SELECT c.* FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id
-                    WHERE e.sync_status <> 'synced' AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
-                        AND (c.expires_at IS NULL OR c.expires_at > ?1)
-                    ORDER BY c.importance_score DESC, c.id LIMIT ?2
-                    """, arguments: [moment, count])
-            for conversation in taken {
+                    SELECT c.id FROM (
+                        SELECT e.conversation_id AS id FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id
+                        WHERE e.sync_status <> 'synced' AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
+                            AND (c.expires_at IS NULL OR c.expires_at > ?1)
+                        ORDER BY e.conversation_id DESC LIMIT ?2
+                    ) w JOIN conversations c ON c.id = w.id ORDER BY c.importance_score DESC, c.id LIMIT ?3
+                    """, arguments: [moment, Self.window, count])
+        }
+        guard !chosen.isEmpty else { return [] }
+        return try await pool.write { db in
+            try chosen.compactMap { id in
                 try db.cachedStatement(
                     sql:
                         "UPDATE conversation_embeddings SET attempts = attempts + 1, qdrant_point_id = conversation_id WHERE conversation_id = ?"
-                ).execute(arguments: [conversation.id])
+                ).execute(arguments: [id])
+                // One that was deleted meanwhile is none any more.
+                return try Conversation.fetchOne(
+                    try db.cachedStatement(sql: "SELECT * FROM conversations WHERE id = ?"), arguments: [id])
             }
-            return taken
         }
     }
 
@@ -99,21 +110,28 @@ extension MemoryStore {
     func retryNow() async throws -> Int {
         try await pool.write { db in
             try db.execute(
-                sql: "UPDATE conversation_embeddings SET sync_status = 'pending', next_attempt_at = NULL WHERE sync_status = 'failed'")
+                sql:
+                    "UPDATE conversation_embeddings SET sync_status = 'pending', next_attempt_at = NULL WHERE sync_status <> 'synced' AND sync_status = 'failed'"
+            )
             return db.changesCount
         }
+    }
+
+    /// How long the queue is.
+    func queueSize() async throws -> Int { try await pool.read(Self.queueSize) }
+
+    static func queueSize(_ db: Database) throws -> Int {
+        try Int.fetchOne(
+            db,
+            sql: """
+                SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced') + (SELECT count(*) FROM vector_deletions)
+                """) ?? 0
     }
 
     /// The queue: how long it is, and its beginning.
     func queue(_ count: Int) async throws -> (size: Int, entries: [QueueEntry]) {
         try await pool.read { db in
-            let size =
-                try Int.fetchOne(
-                    db,
-                    sql: """
-                        SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced')
-                            + (SELECT count(*) FROM vector_deletions)
-                        """) ?? 0
+            let size = try Self.queueSize(db)
             let rows = try Row.fetchAll(
                 db,
                 sql: """

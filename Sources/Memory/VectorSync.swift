@@ -7,6 +7,7 @@ struct VectorSync: Sendable {
     let store: MemoryStore
     let embedding: EmbeddingClient
     let vectors: VectorStoreClient
+    let meaning: Meaning
 
     /// Collections are named after the whole id: no two projects share one.
     static func collection(of project: ProjectID) -> String { "memory_\(project)" }
@@ -24,7 +25,7 @@ struct VectorSync: Sendable {
             let taken = try await store.takePending(batch, due: begun)
             guard !taken.isEmpty else {
                 // What was refused before and is not due again.
-                outcome.skipped = max(0, try await store.queue(1).size - outcome.failed)
+                outcome.skipped = max(0, try await store.queueSize() - outcome.failed)
                 return outcome
             }
             do {
@@ -56,7 +57,7 @@ struct VectorSync: Sendable {
     }
 
     private func write(_ conversations: [Conversation]) async throws {
-        let answer = try await embedding.embed(conversations.map(Self.text), for: .passage, truncate: true)
+        let answer = try await embedding.embed(conversations.map { Self.text($0.query, $0.response) }, for: .passage, truncate: true)
         let points = zip(conversations, answer.embeddings).map { conversation, vector in
             PointRecord(id: .number(UInt64(conversation.id)), vector: vector, payload: payload(of: conversation))
         }
@@ -67,6 +68,8 @@ struct VectorSync: Sendable {
             try await vectors.upsert(points, to: collection)
         }
         try await store.finish(conversations)
+        // What is learnt here no question has to wait for; where that fails, the first one tries again.
+        try? await meaning.prepare(for: answer.model)
     }
 
     private func delete(_ outcome: inout MemorySyncStats, batch: Int) async throws {
@@ -83,7 +86,7 @@ struct VectorSync: Sendable {
         }
     }
 
-    static func text(_ conversation: Conversation) -> String { "Q: \(conversation.query)\nA: \(conversation.response)" }
+    static func text(_ query: String, _ response: String) -> String { "Q: \(query)\nA: \(response)" }
 
     private func payload(of conversation: Conversation) -> [String: JSONValue] {
         [

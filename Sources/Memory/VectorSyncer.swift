@@ -16,15 +16,17 @@ final class VectorSyncer: Service {
 
     private let projects: Projects
     private let clients: SuiteClients
+    private let meaning: Meaning
     private let logger: Logger
     private let turns = ProjectTurns()
     private let changed = Mutex<Set<ProjectID>>([])
     /// Of the run that goes on; `nil` while none does.
     private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
 
-    init(projects: Projects, clients: SuiteClients, logger: Logger) {
+    init(projects: Projects, clients: SuiteClients, meaning: Meaning, logger: Logger) {
         self.projects = projects
         self.clients = clients
+        self.meaning = meaning
         self.logger = logger
     }
 
@@ -88,14 +90,14 @@ final class VectorSyncer: Service {
     }
 
     private func measure(_ store: MemoryStore) async {
-        guard let (size, _) = try? await store.queue(1) else { return }
+        guard let size = try? await store.queueSize() else { return }
         Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.text)]).record(size)
     }
 
     /// Works through a project's queue.
     func run(_ store: MemoryStore, batch: Int) async throws -> MemorySyncStats {
-        let outcome = try await turns.take(store.project) { [clients] in
-            try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors).run(batch: batch)
+        let outcome = try await turns.take(store.project) { [clients, meaning] in
+            try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning).run(batch: batch)
         }
         Counter(label: "memory_vectors_total", dimensions: [("action", "upsert")]).increment(by: outcome.synced)
         Counter(label: "memory_vectors_total", dimensions: [("action", "delete")]).increment(by: outcome.deleted)

@@ -9,34 +9,23 @@ import SuiteAPI
 /// a mean of their own, since they differ from passages as a kind.
 struct Centring: Sendable, Codable, Equatable {
     /// Changes with the sample texts and with this computation; vectors of another recipe cannot be compared with new ones.
-    static let recipe = 1
+    static let recipe = SampleTexts.recipe
 
     private let means: [String: [Float]]
 
     /// - Parameter samples: vectors of some texts of each language, as questions and as passages.
     init(samples: [(language: Language, purpose: EmbeddingPurpose, vectors: [[Float]])]) {
         var means: [String: [Float]] = [:]
-        for sample in samples { means[Self.key(sample.language, sample.purpose)] = Self.mean(sample.vectors.map(Self.scaled)) }
+        for sample in samples { means[Self.key(sample.language, sample.purpose)] = .mean(sample.vectors.map(\.scaledToOne)) }
         self.means = means
     }
 
     /// The vector without its language's share, of length 1.
     func centred(_ vector: [Float], _ language: Language, for purpose: EmbeddingPurpose) -> [Float] {
-        let vector = Self.scaled(vector)
+        let vector = vector.scaledToOne
         guard let mean = means[Self.key(language, purpose)], mean.count == vector.count else { return vector }
-        return Self.scaled(zip(vector, mean).map { $0 - $1 })
+        return zip(vector, mean).map { $0 - $1 }.scaledToOne
     }
 
     private static func key(_ language: Language, _ purpose: EmbeddingPurpose) -> String { purpose.rawValue + "." + language.rawValue }
-
-    private static func mean(_ vectors: [[Float]]) -> [Float] {
-        guard var sum = vectors.first else { return [] }
-        for vector in vectors.dropFirst() { for index in sum.indices { sum[index] += vector[index] } }
-        return sum.map { $0 / Float(vectors.count) }
-    }
-
-    private static func scaled(_ vector: [Float]) -> [Float] {
-        let length = vector.reduce(into: Float(0)) { $0 += $1 * $1 }.squareRoot()
-        return length > 0 ? vector.map { $0 / length } : vector
-    }
 }

@@ -1,16 +1,9 @@
 import Foundation
 import ServiceKit
+import SuiteAPI
 
-/// The language of a question, which its answer takes.
-enum Language: String, Sendable, CaseIterable {
-    case korean, english
-
-    init(of text: String) {
-        let letters = text.precomposedStringWithCanonicalMapping.filter(\.isLetter)
-        // A Korean sentence about Python has many Latin letters; a fifth of Hangul makes it Korean.
-        self = letters.filter(KoreanBigrams.isHangul).count * 5 >= max(1, letters.count) ? .korean : .english
-    }
-
+/// What an answer in a language is like.
+extension Language {
     /// What is said when the documents do not hold the answer.
     var noAnswer: String {
         switch self {

@@ -93,16 +93,43 @@ public struct VectorStoreClient: Sendable {
     }
 
     /// The nearest points, best first.
-    public func search(_ vector: [Float], in collection: String, limit: Int) async throws -> [ScoredPoint] {
+    ///
+    /// - Parameters:
+    ///   - ids: points that are compared; `nil`: all.
+    ///   - payload: whether payloads come with them.
+    public func search(
+        _ vector: [Float], in collection: String, limit: Int, among ids: [PointID]? = nil, payload: Bool = true
+    ) async throws -> [ScoredPoint] {
+        struct HasID: Codable { let has_id: [PointID] }
         struct Query: Codable {
             let query: [Float]
             let limit: Int
             let with_payload: Bool
+            let filter: [String: [HasID]]?
         }
         struct Points: Codable, Sendable { let points: [ScoredPoint] }
+        let query = Query(query: vector, limit: limit, with_payload: payload, filter: ids.map { ["must": [HasID(has_id: $0)]] })
         let answer: QdrantAnswer<Points> = try await client.send(
-            .POST, "/collections/\(Self.escaped(collection))/points/query", body: Query(query: vector, limit: limit, with_payload: true))
+            .POST, "/collections/\(Self.escaped(collection))/points/query", body: query)
         return answer.result.points
+    }
+
+    /// The vectors of points, as the store holds them; of those that it holds.
+    public func vectors(of ids: [PointID], in collection: String) async throws -> [PointID: [Float]] {
+        struct Read: Codable {
+            let ids: [PointID]
+            let with_payload = false
+            let with_vector = true
+
+            enum CodingKeys: CodingKey { case ids, with_payload, with_vector }
+        }
+        struct Point: Codable, Sendable {
+            let id: PointID
+            let vector: [Float]
+        }
+        let answer: QdrantAnswer<[Point]> = try await client.send(
+            .POST, "/collections/\(Self.escaped(collection))/points", body: Read(ids: ids))
+        return Dictionary(answer.result.map { ($0.id, $0.vector) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The snapshots of a collection.

@@ -28,6 +28,12 @@ struct Filter: Decodable, Sendable {
         mustNot = try list(.mustNot)
     }
 
+    /// The points that it names, when only those can pass.
+    var namedPoints: Set<PointID>? {
+        for case .hasID(let ids) in must { return ids }
+        return nil
+    }
+
     /// - Parameter wordFields: fields with a text index, in which words are matched instead of substrings.
     func matches(_ id: PointID, _ payload: [String: JSONValue], wordFields: Set<String>) -> Bool {
         func holds(_ condition: Condition) -> Bool { condition.matches(id, payload, wordFields: wordFields) }

@@ -55,7 +55,13 @@ struct PointSet {
     /// Ids of the points that a filter lets through.
     func matching(_ filter: Filter?) -> [PointID] {
         guard let filter else { return Array(slots.keys) }
-        return slots.compactMap { id, slot in filter.matches(id, payloads[slot], wordFields: wordFields) ? id : nil }
+        return candidates(filter).compactMap { id, slot in filter.matches(id, payloads[slot], wordFields: wordFields) ? id : nil }
+    }
+
+    /// The points that a filter can let through: all, or those that it names.
+    private func candidates(_ filter: Filter?) -> [PointID: Int] {
+        guard let named = filter?.namedPoints else { return slots }
+        return named.reduce(into: [:]) { $0[$1] = slots[$1] }
     }
 
     /// The nearest points, best first. A filter is answered by looking at every point that it lets through, so it never costs recall.
@@ -63,7 +69,7 @@ struct PointSet {
         if filter == nil, !isExact, let graph {
             return try graph.search(query, limit: limit, effort: effort).compactMap { hit in ids[hit.slot].map { ($0, hit.score) } }
         }
-        let scored: [(PointID, Float)] = slots.compactMap { id, slot in
+        let scored: [(PointID, Float)] = candidates(filter).compactMap { id, slot in
             guard filter?.matches(id, payloads[slot], wordFields: wordFields) ?? true else { return nil }
             return (id, score(query, slot: slot))
         }

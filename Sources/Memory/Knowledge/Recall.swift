@@ -12,9 +12,11 @@ struct Recall: Sendable {
     static let budgets = 200...32_000
     /// Conversations that are told of at the most.
     private static let most = 6
-    /// A conversation that shares no word with the question counts only when it is as near as this in meaning. Cosines of the default model lie
-    /// between 0.7 and 0.95.
-    private static let nearness = 0.85
+    /// How well the best conversation has to fit (``HybridSearch/Hit/evidence``) for any to be told of: below, a model is better off knowing
+    /// nothing. Found on the half of Benchmarks/memory/conversations.json that is marked `tune`; figures are in its README.
+    private static let bound = 0.325
+    /// How well the others have to.
+    private static let lesserBound = 0.26
 
     let store: MemoryStore
     let search: HybridSearch
@@ -36,7 +38,12 @@ struct Recall: Sendable {
                 .filter { !words.isDisjoint(with: MemoryTerms(Self.text($0["summary"])).counts.keys) }.prefix(2)
                 .map { "- \(Self.text($0["date_range"])): \(Self.text($0["summary"]).prefix(400))" })
         var told: [Int64] = []
-        for hit in found.hits where told.count < Self.most && (hit.lexicalRank != nil || (hit.similarity ?? 0) >= Self.nearness) {
+        /// What has no vector yet, or while there are none, is judged by its words: it has to hold half of the question's.
+        func fits(_ hit: HybridSearch.Hit, _ bound: Double) -> Bool {
+            hit.similarity == nil ? hit.terms.count * 2 >= words.count : hit.evidence >= bound
+        }
+        let isKnown = found.hits.contains { fits($0, Self.bound) }
+        for hit in found.hits where isKnown && told.count < Self.most && fits(hit, Self.lesserBound) {
             let turn = hit.conversation
             let text = """
                 [\(turn.timestamp.prefix(10))] User: \(turn.query.prefix(400))

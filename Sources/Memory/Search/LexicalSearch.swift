@@ -16,8 +16,10 @@ struct LexicalSearch: Sendable {
         let terms: [String]
     }
 
-    /// Conversations that are looked at for each word.
-    private static let depth = 2_000
+    /// Conversations that are looked at for each word; with a filter, which most may not pass, more.
+    private static let (depth, filteredDepth) = (2_000, 10_000)
+    /// Conversations of which it is asked whether they pass a filter, the best first, and how many at a time.
+    private static let (judged, judgedAtOnce) = (5_000, 500)
     /// The newest conversations in which words that are all frequent are looked for together.
     private static let window: Int64 = 200_000
     /// Conversations whose texts are ranked.
@@ -30,28 +32,47 @@ struct LexicalSearch: Sendable {
 
     let store: MemoryStore
 
-    func run(_ query: MemoryQuery, _ filter: MemoryFilter, limit: Int) async throws -> [Hit] {
-        guard !query.terms.isEmpty else { return [] }
+    /// - Parameter few: the conversations that the filter can let through, where they are few and known.
+    func run(_ query: MemoryQuery, _ filter: MemoryFilter, among few: [Int64]? = nil, limit: Int) async throws -> [Hit] {
+        guard !query.terms.isEmpty, few?.isEmpty != true else { return [] }
         let condition = filter.condition(at: store.now())
+        let only = few.map(Set.init)
+        let bounds = (few?.min() ?? 1)...(few?.max() ?? .max)
+        let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
             let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
-            let postings = try query.terms.map { try Posting($0, last, filter.isOpen ? nil : condition, db) }
+            let postings = try query.terms.map { try Posting($0, last, within: bounds, depth, db) }
             var weights: [Int64: Double] = [:]
-            for posting in postings { for id in posting.ids { weights[id, default: 0] += posting.weight } }
+            for posting in postings {
+                for id in posting.ids where only?.contains(id) ?? true { weights[id, default: 0] += posting.weight }
+            }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
                 let sum = postings.map(\.weight).reduce(0, +)
-                for id in try Posting.together(query.terms, above: last - Self.window, filter.isOpen ? nil : condition, db) {
+                let window = max(bounds.lowerBound, last - Self.window)...bounds.upperBound
+                for id in try Posting.together(query.terms, within: window, depth, db) where only?.contains(id) ?? true {
                     weights[id] = sum
                 }
             }
-            let best = weights.sorted { ($0.value, $0.key) > ($1.value, $1.key) }.prefix(max(Self.ranked, limit)).map(\.key)
-            guard !best.isEmpty else { return [] }
-            let marks = best.map { _ in "?" }.joined(separator: ",")
-            let found = try Conversation.fetchAll(
-                db, sql: "SELECT c.* FROM conversations c WHERE c.id IN (\(marks)) AND \(condition.sql)",
-                arguments: StatementArguments(best) + condition.arguments)
+            let order = weights.sorted { ($0.value, $0.key) > ($1.value, $1.key) }.map(\.key)
+            let wanted = max(Self.ranked, limit)
+            let (most, step) = filter.isOpen ? (wanted, wanted) : (Self.judged, Self.judgedAtOnce)
+            var found: [Conversation] = []
+            for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
+                let some = order[start..<min(start + step, order.count)]
+                let marks = some.map { _ in "?" }.joined(separator: ",")
+                let passing = try Int64.fetchSet(
+                    db, sql: "SELECT c.id FROM conversations c WHERE c.id IN (\(marks)) AND \(condition.sql)",
+                    arguments: StatementArguments(some) + condition.arguments)
+                found += try Self.whole(some.filter(passing.contains).prefix(wanted - found.count), db)
+            }
             return Array(Self.rank(found, postings).prefix(limit))
         }
+    }
+
+    private static func whole(_ ids: some Swift.Collection<Int64>, _ db: Database) throws -> [Conversation] {
+        let marks = ids.map { _ in "?" }.joined(separator: ",")
+        return try Conversation.fetchAll(
+            db, sql: "SELECT * FROM conversations WHERE id IN (\(marks))", arguments: StatementArguments(ids))
     }
 
     private static func rank(_ found: [Conversation], _ postings: [Posting]) -> [Hit] {
@@ -79,40 +100,31 @@ struct LexicalSearch: Sendable {
         let weight: Double
         let isCut: Bool
 
-        init(_ term: String, _ last: Int64, _ condition: (sql: String, arguments: StatementArguments)?, _ db: Database) throws {
+        init(_ term: String, _ last: Int64, within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database) throws {
             self.term = term
-            ids = try Self.rows(Self.quoted(term), above: 0, depth, condition, db)
+            ids = try Self.rows(Self.quoted(term), within: bounds, depth, db)
             isCut = ids.count == depth
-            let total = Double(max(last, 1))
-            let frequency = isCut ? total * Double(ids.count) / Double(max(last - (ids.last ?? 0), 1)) : Double(ids.count)
+            // Within bounds it is told by what lies within them.
+            let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
+            let total = Double(max(end - first + 1, 1))
+            let frequency = isCut ? total * Double(ids.count) / Double(max(end - (ids.last ?? 0), 1)) : Double(ids.count)
             weight = max(LexicalSearch.leastWeight, log(1 + (max(total - frequency, 0) + 0.5) / (frequency + 0.5)))
         }
 
         /// Conversations that hold all the words.
-        static func together(
-            _ terms: [String], above least: Int64, _ condition: (sql: String, arguments: StatementArguments)?, _ db: Database
-        ) throws -> [Int64] {
-            try rows(terms.map(quoted).joined(separator: " AND "), above: least, depth, condition, db)
+        static func together(_ terms: [String], within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database) throws -> [Int64] {
+            try rows(terms.map(quoted).joined(separator: " AND "), within: bounds, depth, db)
         }
 
         private static func rows(
-            _ expression: String, above least: Int64, _ limit: Int, _ condition: (sql: String, arguments: StatementArguments)?,
-            _ db: Database
+            _ expression: String, within bounds: ClosedRange<Int64>, _ limit: Int, _ db: Database
         ) throws -> [Int64] {
-            guard let condition else {
-                let statement = try db.cachedStatement(
-                    sql: """
-                        SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid > ? ORDER BY rowid DESC LIMIT ?
-                        """)
-                return try Int64.fetchAll(statement, arguments: [expression, least, limit])
-            }
-            // The conversations that a filter lets through are looked for among ten times as many.
-            return try Int64.fetchAll(
-                db,
+            let statement = try db.cachedStatement(
                 sql: """
-                    SELECT c.id FROM (SELECT rowid AS row FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid > ?
-                        ORDER BY rowid DESC LIMIT ?) JOIN conversations c ON c.id = row WHERE \(condition.sql) ORDER BY c.id DESC LIMIT ?
-                    """, arguments: [expression, least, limit * 10] + condition.arguments + [limit])
+                    SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid BETWEEN ? AND ?
+                    ORDER BY rowid DESC LIMIT ?
+                    """)
+            return try Int64.fetchAll(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
         }
 
         /// The word as an FTS5 string: quotes make it plain text.

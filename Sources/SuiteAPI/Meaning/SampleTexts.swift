@@ -1,9 +1,11 @@
-import SuiteAPI
+/// Everyday texts, the same in each language, by which retrieval and memory learn what the embedding model sees in any text of a language,
+/// whatever it is about. They are about nothing in particular on purpose; a change here is a change of ``recipe``.
+public enum SampleTexts {
+    /// Changes with the texts: what was learnt of others cannot be compared.
+    public static let recipe = 1
 
-/// Everyday texts, the same in each language, by which ``Centring`` learns what the embedding model sees in any text of a language,
-/// whatever it is about. They are about nothing in particular on purpose; a change here is a change of ``Centring/recipe``.
-enum SampleTexts {
-    static func of(_ language: Language, for purpose: EmbeddingPurpose) -> [String] {
+    /// Question and passage of one place are about the same.
+    public static func of(_ language: Language, for purpose: EmbeddingPurpose) -> [String] {
         switch (purpose, language) {
         case (.passage, .korean):
             [

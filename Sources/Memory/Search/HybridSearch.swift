@@ -1,0 +1,151 @@
+import Foundation
+import ServiceKit
+import SuiteAPI
+
+/// Finds conversations by words and by meaning at once, each once, and says why.
+struct HybridSearch: Sendable {
+    /// Which ways are taken.
+    enum Way: String, Sendable { case hybrid, fts5, vector }
+
+    /// A conversation that was found, and what speaks for it.
+    struct Hit: Sendable {
+        let conversation: Conversation
+        var terms: [String] = []
+        var lexicalRank: Int?
+        /// BM25 of the question's words, from 0 to 1.
+        var words: Double?
+        var vectorRank: Int?
+        /// How near it is to the question in meaning: about 0 for what is beside the point, 1 for what says the same.
+        var similarity: Double?
+        /// What stands for the similarity of one whose vector is not in the store yet.
+        var assumedSimilarity: Double?
+        /// Newness, from 1 for now to 0.
+        var recency = 0.0
+        /// What it is ranked by.
+        var score = 0.0
+        /// Conversations about the same, found too, that it stands before because it is newer.
+        var newerThan: [Int64] = []
+
+        var method: Way { lexicalRank == nil ? .vector : vectorRank == nil ? .fts5 : .hybrid }
+        /// How well it fits the question, whatever its age and importance.
+        var evidence: Double { (similarity ?? assumedSimilarity ?? 0) + HybridSearch.weightOfWords * (words ?? 0) }
+    }
+
+    struct Found: Sendable {
+        let hits: [Hit]
+        /// The ways that were taken in the end.
+        let way: Way
+        /// Why meaning was left out, when it was asked for.
+        let withoutVectors: String?
+    }
+
+    /// Hits of each kind that are ranked.
+    static let depth = 50
+    /// What a conversation that says nothing but the question's words gains, in similarity. A sum ranks better than ranks alone (reciprocal
+    /// rank fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Figures are
+    /// in Benchmarks/memory/README.md.
+    static let weightOfWords = 0.4
+    /// What the highest importance adds, the lowest takes: it decides between equals, no more. Of what is about the same the newer comes
+    /// first all the same (``Succession``).
+    static let weightOfImportance = 0.01
+    /// What being new adds.
+    static let weightOfRecency = 0.01
+    /// Days after which newness has halved.
+    static let halfLife = 30.0
+    /// Conversations that a session or a time may have so that each of them is looked at.
+    private static let few = 2_000
+
+    let store: MemoryStore
+    let meaning: Meaning
+    let vectors: VectorStoreClient
+
+    private var collection: String { VectorSync.collection(of: store.project) }
+
+    /// - Throws: the database's error; 503 when meaning alone is asked for and cannot be had.
+    func run(_ text: String, _ filter: MemoryFilter, by way: Way, limit: Int) async throws -> Found {
+        let depth = max(Self.depth, limit)
+        let few = try await store.few(filter, atMost: Self.few)
+        async let words =
+            way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, among: few, limit: depth)
+        async let asked = way == .fts5 ? nil : meaning.question(text)
+        var hits: [Int64: Hit] = [:]
+        for (rank, word) in try await words.enumerated() {
+            var hit = Hit(conversation: word.conversation)
+            (hit.terms, hit.lexicalRank, hit.words) = (word.terms, rank + 1, word.score)
+            hits[word.conversation.id] = hit
+        }
+        do {
+            guard let (question, scale) = try await asked else { return Found(hits: ranked(hits, limit), way: way, withoutVectors: nil) }
+            var compared = hits
+            try await compare(&compared, with: question, filter, few, depth)
+            let best = try await Succession(scale: scale, vectors: vectors, collection: collection).ordered(ranked(compared, limit))
+            return Found(hits: best, way: way, withoutVectors: nil)
+        } catch let error as UpstreamError {
+            guard way == .hybrid else { throw error.asServiceError }
+            return Found(hits: ranked(hits, limit), way: .fts5, withoutVectors: error.description)
+        }
+    }
+
+    private func ranked(_ hits: [Int64: Hit], _ limit: Int) -> [Hit] {
+        Array(hits.values.map(scored).sorted { ($0.score, $0.conversation.id) > ($1.score, $1.conversation.id) }.prefix(limit))
+    }
+
+    private func scored(_ hit: Hit) -> Hit {
+        var hit = hit
+        let moment = MemoryTime.date(hit.conversation.timestamp) ?? .distantPast
+        let days = max(0, store.now().timeIntervalSince(moment) / 86_400)
+        hit.recency = pow(0.5, days / Self.halfLife)
+        let importance = Double(hit.conversation.importance - 5) / 5
+        hit.score = hit.evidence + Self.weightOfImportance * importance + Self.weightOfRecency * hit.recency
+        return hit
+    }
+
+    /// Adds what is nearest in meaning, and how near that is which the words found.
+    ///
+    /// - Throws: ``UpstreamError`` when the store cannot tell.
+    private func compare(
+        _ hits: inout [Int64: Hit], with question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
+    ) async throws {
+        let named = hits.values.sorted { ($0.lexicalRank ?? 0) < ($1.lexicalRank ?? 0) }.prefix(Self.depth).map(\.conversation.id)
+        async let those = points(question, among: named, limit: named.count)
+        async let nearest = nearest(question, filter, few, depth)
+        for (id, similarity) in try await those { hits[id]?.similarity = similarity }
+        let near = try await nearest
+        for (rank, (conversation, similarity)) in near.enumerated() {
+            var hit = hits[conversation.id] ?? Hit(conversation: conversation)
+            (hit.vectorRank, hit.similarity) = (rank + 1, similarity)
+            hits[conversation.id] = hit
+        }
+        // What has no vector yet is taken to be no nearer than the last that was found.
+        let least = near.last?.1 ?? 0
+        for (id, hit) in hits where hit.similarity == nil { hits[id]?.assumedSimilarity = least }
+    }
+
+    /// The conversations that are nearest in meaning.
+    private func nearest(
+        _ question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
+    ) async throws -> [(Conversation, Double)] {
+        // The store's own filters know less than ours, and what it holds may be a moment old: more are asked for than are needed.
+        let found = try await points(question, among: few, limit: few?.count ?? (filter.isOpen ? depth : depth * 10))
+        let known = try await store.conversations(found.map(\.id), filter, limit: depth)
+        return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
+    }
+
+    /// Points of the store, the nearest first, of all or of those that are named.
+    private func points(
+        _ question: MeaningScale.Question, among ids: [Int64]?, limit: Int
+    ) async throws -> [(id: Int64, similarity: Double)] {
+        guard limit > 0 else { return [] }
+        do {
+            let found = try await vectors.search(
+                question.vector, in: collection, limit: limit, among: ids?.map { .number(UInt64($0)) }, payload: false)
+            return found.compactMap { point in
+                guard case .number(let id) = point.id else { return nil }
+                return (Int64(clamping: id), question.similarity(point.score))
+            }
+        } catch let error as UpstreamError where error.status == 404 {
+            // Nothing was written yet.
+            return []
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import ServiceKit
+import SuiteAPI
+import SystemPackage
+
+/// Makes vectors of questions. What it takes to compare them is learnt once for each embedding model and kept in
+/// `DATA_DIR/memory/meaning.json`, so that a question costs no more than its own embedding.
+actor Meaning {
+    private struct Kept: Codable {
+        let model: String
+        let recipe: Int
+        let scale: MeaningScale
+    }
+
+    private let client: EmbeddingClient
+    private let path: FilePath
+    private var known: [String: Task<MeaningScale, any Error>] = [:]
+
+    /// - Parameter folder: `DATA_DIR/memory`.
+    init(_ client: EmbeddingClient, folder: FilePath) {
+        self.client = client
+        path = folder.appending("meaning.json")
+    }
+
+    /// - Throws: ``UpstreamError`` when the embedding service cannot do it.
+    func question(_ text: String) async throws -> (question: MeaningScale.Question, scale: MeaningScale) {
+        let answer = try await client.embed([text], for: .query, truncate: true)
+        let scale = try await scale(of: answer.model)
+        return (scale.question(answer.embeddings[0], Language(of: text)), scale)
+    }
+
+    /// Learns about a model what is not known yet, so that no question has to wait for it.
+    func prepare(for model: String) async throws { _ = try await scale(of: model) }
+
+    private func scale(of model: String) async throws -> MeaningScale {
+        if let task = known[model] { return try await task.value }
+        let task = Task { [client, path] in
+            if let kept = try? await offPool({ try JSONDecoder().decode(Kept.self, from: Data(contentsOf: URL(filePath: path.string))) }),
+                kept.model == model, kept.recipe == MeaningScale.recipe
+            {
+                return kept.scale
+            }
+            let scale = try await Self.learn(model, from: client)
+            let kept = Kept(model: model, recipe: MeaningScale.recipe, scale: scale)
+            // What cannot be kept is learnt again after the next start.
+            try? await offPool { try JSONEncoder.sorted.encode(kept).write(to: URL(filePath: path.string), options: .atomic) }
+            return scale
+        }
+        known[model] = task
+        do {
+            return try await task.value
+        } catch {
+            known[model] = nil
+            throw error
+        }
+    }
+
+    private static func learn(_ model: String, from client: EmbeddingClient) async throws -> MeaningScale {
+        var samples: [Language: (questions: [[Float]], conversations: [[Float]])] = [:]
+        for language in Language.allCases {
+            let (questions, passages) = (SampleTexts.of(language, for: .query), SampleTexts.of(language, for: .passage))
+            let asked = try await client.embed(questions, for: .query)
+            let told = try await client.embed(zip(questions, passages).map(VectorSync.text), for: .passage)
+            guard asked.model == model, told.model == model else {
+                throw UpstreamError(service: "embedding", status: 503, message: "the embedding model is being changed")
+            }
+            samples[language] = (asked.embeddings, told.embeddings)
+        }
+        return MeaningScale(samples)
+    }
+}
