@@ -45,17 +45,12 @@ public enum SettingKeys {
         "REQUEST_TIMEOUT", 300, in: 1...86_400, "Seconds after which a service gives up on a request.")
 
     // MARK: Memory
-<<<<<<< HEAD
     public static let defaultProject = Setting.projectID(
         "DEFAULT_PROJECT_ID", "",
         "Project whose memory is meant when none is named, and that everybody with a key then shares; empty: each user's own, `user-` and the user's id."
     )
-=======
-    public static let defaultProject = Setting.text(
-        "DEFAULT_PROJECT_ID", "", "Project whose memory is meant when none is named; empty: each user's own.")
     public static let memoryRecallChars = Setting.integer(
         "MEMORY_RECALL_CHARS", 2_000, in: 200...32_000, "Characters of memories that the gateway gives a model with a question.")
->>>>>>> 7b83aea78890928090d176504ec76a6908cfdfcd
     public static let memorySyncInterval = Setting.integer(
         "MEMORY_SYNC_INTERVAL", 300, in: 1...86_400, "Seconds between two looks of the maintainer for vectors that are not written yet.")
     public static let memoryExpiryInterval = Setting.integer(
