@@ -20,8 +20,9 @@ struct BackupRoutes: Sendable {
                 .post, "/v1/memory/projects/{id}/backup", "Makes backups, restores each into a scratch place and compares.",
                 access: .role(.developer), stopsWhenClientLeaves: true, handler: make),
             Route(.get, "/v1/memory/projects/{id}/backups", "The backups there are, newest first.") { _, context in
-                let project = try await service.existing(context).project
-                let files = try await offPool { [backup] in try backup.files(of: project).map { try $0.described(in: backup.folder) } }
+                let store = try await service.existing(context)
+                let project = store.project
+                let files = try await files(of: store, for: context.caller)
                 return .json(
                     ["success": true, "project_id": .string(project.text), "backups": try JSONValue.encoding(files)] as JSONValue)
             },
@@ -71,6 +72,22 @@ struct BackupRoutes: Sendable {
             ])
     }
 
+    /// The backups that a caller may use. Those that were made before the project was begun are of another one of the same name, that was
+    /// forgotten, and whose it was nobody knows any more: they are for administrators.
+    private func files(of store: MemoryStore, for caller: Caller) async throws -> [MemoryBackupFile] {
+        let beginning = try await store.beginning()
+        return try await offPool { [backup] in
+            try backup.files(of: store.project)
+                .filter { file in
+                    guard caller.role != .admin else { return true }
+                    let path = backup.folder.appending(file.name).string
+                    let made = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+                    return (made ?? .distantPast) >= beginning
+                }
+                .map { try $0.described(in: backup.folder) }
+        }
+    }
+
     private struct RestoreBody: StrictBody {
         enum CodingKeys: String, CodingKey, CaseIterable { case backup }
         let backup: String
@@ -79,7 +96,8 @@ struct BackupRoutes: Sendable {
     private func restore(_ request: Request, _ context: CallContext) async throws -> Response {
         let store = try await service.existing(context)
         let name = try await request.strict(RestoreBody.self, context).backup
-        guard let file = BackupFile(name: name), file.project == store.project else {
+        guard let file = BackupFile(name: name), try await files(of: store, for: context.caller).contains(where: { $0.name == file.name })
+        else {
             throw ServiceError.notFound(
                 "There is no backup “\(name.prefix(200))” of this project; see GET …/backups.", code: "backup_not_found")
         }

@@ -16,6 +16,9 @@ struct NewConversation: Sendable {
     var moment: Date?
     /// A level that somebody set; `nil`: as ``Importance`` says.
     var importance: Int?
+
+    /// How important it is.
+    var level: Int { importance ?? Importance.score(query: query, response: response, model: model) }
 }
 
 /// One turn as it is kept.

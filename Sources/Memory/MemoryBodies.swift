@@ -57,6 +57,17 @@ enum MemoryLimits {
     }
 }
 
+extension MemoryLimits {
+    /// When something was said: since 1970, and not later than a day from now, for clocks that are not quite right.
+    static func past(_ text: String?, _ field: String) throws -> Date? {
+        guard let date = try date(text, field) else { return nil }
+        guard (Date(timeIntervalSince1970: 0)...Date.now.addingTimeInterval(86_400)).contains(date) else {
+            throw ServiceError.invalid("“\(field)” lies before 1970 or in the future.", parameter: field)
+        }
+        return date
+    }
+}
+
 extension NewConversation {
     /// - Throws: 413 or 422 naming the field that cannot be kept.
     init(_ body: SaveConversationRequest) throws {

@@ -40,7 +40,7 @@ struct MemoryGauges: Service {
         guard counting, let all = try? await service.projects.ids() else { return }
         for project in all {
             guard let count = try? await service.projects.current(project)?.count() else { continue }
-            Gauge(label: "memory_api_active_conversations", dimensions: [("project_id", project.text)]).record(count)
+            Gauge(label: "memory_api_active_conversations", dimensions: [("project_id", project.pseudonym)]).record(count)
         }
     }
 }

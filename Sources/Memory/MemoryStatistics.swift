@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import ServiceKit
 
@@ -19,6 +20,12 @@ extension MemoryStore {
     /// How many conversations there are, those whose time has passed included.
     func count() async throws -> Int {
         try await pool.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM conversations") ?? 0 }
+    }
+
+    /// When the project was begun.
+    func beginning() async throws -> Date {
+        try await pool.read { db in try String.fetchOne(db, sql: "SELECT created_at FROM project").flatMap(MemoryTime.date) ?? .distantPast
+        }
     }
 
     /// Of conversations whose time has not passed.

@@ -248,7 +248,7 @@ struct MemoryStore: Sendable {
     func insert(_ new: NewConversation, _ db: Database) throws -> Int64 {
         let present = MemoryTime.text(now())
         let moment = new.moment ?? now()
-        let level = new.importance ?? Importance.score(query: new.query, response: new.response, model: new.model)
+        let level = new.level
         try db.cachedStatement(
             sql: """
                 INSERT INTO conversations (timestamp, user_query, ai_response, model_used, importance_score, tags, session_id, token_count,

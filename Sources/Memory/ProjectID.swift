@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import ServiceKit
 
 /// The name of a project, whose memory is a folder and a file of this name: what could mean another place is no name.
@@ -26,6 +28,9 @@ public struct ProjectID: Sendable, Hashable, Codable, CustomStringConvertible {
 
     /// Whose the project is by its name; `nil` for one that is whoever's uses it first. Nobody can take another's name before him.
     public var user: String? { text.hasPrefix(Self.ofUsers) ? String(text.dropFirst(Self.ofUsers.count)) : nil }
+
+    /// The project in metrics, which more people read than may know of it: the first eight hex digits of its id's SHA-256.
+    var pseudonym: String { String(SHA256.hash(data: Data(text.utf8)).hex.prefix(8)) }
 
     public init(from decoder: any Decoder) throws { try self.init(decoder.singleValueContainer().decode(String.self)) }
 

@@ -13,7 +13,8 @@ struct ProjectRoutes: Sendable {
         [
             Route(.get, "/v1/memory/projects", "Projects of the caller; an administrator sees all.", handler: projects),
             Route(
-                .delete, "/v1/memory/projects/{id}", "Forgets a whole project; its backups stay.", access: .role(.developer),
+                .delete, "/v1/memory/projects/{id}", "Forgets a whole project; its backups stay, for administrators.",
+                access: .role(.developer),
                 stopsWhenClientLeaves: true, handler: forget),
             Route(.get, "/v1/memory/projects/{id}/stats", "What a project's memory holds, in numbers.") { _, context in
                 let store = try await service.existing(context)
@@ -51,13 +52,16 @@ struct ProjectRoutes: Sendable {
 
     private func forget(_ request: Request, _ context: CallContext) async throws -> Response {
         let store = try await service.existing(context)
-        // The points go first: without the database nobody would know of them.
-        do {
-            _ = try await service.clients.vectors.deleteCollection(VectorSync.collection(of: store.project))
-        } catch let error as UpstreamError where error.status == 404 {
-            // Nothing was written yet.
+        // While nothing writes vectors, which would be of nobody afterwards.
+        try await service.sync.exclusively(store) {
+            // The points go first: without the database nobody would know of them.
+            do {
+                _ = try await service.clients.vectors.deleteCollection(VectorSync.collection(of: store.project))
+            } catch let error as UpstreamError where error.status == 404 {
+                // Nothing was written yet.
+            }
+            try await service.projects.forget(store)
         }
-        try await service.projects.forget(store)
         return Response(status: .noContent)
     }
 

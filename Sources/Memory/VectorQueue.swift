@@ -72,7 +72,30 @@ extension MemoryStore {
         }
     }
 
-    /// Puts conversations off that could not be written: twice as long each time.
+    /// Gives conversations back that were taken while a service went away: they are due as soon as it is there again.
+    func giveBack(_ conversations: [Conversation], for reason: String) async throws {
+        try await pool.write { db in
+            for conversation in conversations {
+                try db.execute(
+                    sql: """
+                        UPDATE conversation_embeddings SET sync_status = 'failed', next_attempt_at = NULL, last_error = ?
+                        WHERE conversation_id = ?
+                        """, arguments: [String(reason.prefix(500)), conversation.id])
+            }
+        }
+    }
+
+    /// How many were put off and are not due yet.
+    func putOff() async throws -> Int {
+        let moment = MemoryTime.text(now())
+        return try await pool.read { db in
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced' AND next_attempt_at > ?",
+                arguments: [moment]) ?? 0
+        }
+    }
+
+    /// Puts conversations off that were refused: twice as long each time.
     func putOff(_ conversations: [Conversation], for reason: String) async throws {
         let moment = now()
         try await pool.write { db in

@@ -25,14 +25,14 @@ struct VectorSync: Sendable {
             let taken = try await store.takePending(batch, due: begun)
             guard !taken.isEmpty else {
                 // What was refused before and is not due again.
-                outcome.skipped = max(0, try await store.queueSize() - outcome.failed)
+                outcome.skipped = max(0, try await store.putOff() - outcome.failed)
                 return outcome
             }
             do {
                 try await write(taken)
                 outcome.synced += taken.count
             } catch let error as UpstreamError where error.isTransient {
-                try await store.putOff(taken, for: error.description)
+                try await store.giveBack(taken, for: error.description)
                 throw error
             } catch {
                 // One that the services refuse must not hold up the others.
@@ -47,7 +47,7 @@ struct VectorSync: Sendable {
                 try await write([conversation])
                 outcome.synced += 1
             } catch let error as UpstreamError where error.isTransient {
-                try await store.putOff(Array(conversations[index...]), for: error.description)
+                try await store.giveBack(Array(conversations[index...]), for: error.description)
                 throw error
             } catch {
                 try await store.putOff([conversation], for: "\(error)")

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Metrics
 import ServiceKit
@@ -5,6 +6,7 @@ import ServiceLifecycle
 import Suite
 import SuiteAPI
 import Synchronization
+import SystemPackage
 
 /// Keeps the vector store in step with all projects: at once after a change, and after a pause while a service is away. One run at a time
 /// for each project.
@@ -12,7 +14,9 @@ final class VectorSyncer: Service {
     /// Conversations that are embedded and written together.
     static let batch = 64
     /// Between two tries while a service is away; it doubles from a second.
-    private static let longestPause = Duration.seconds(60)
+    private static let longestPause = Duration.seconds(30)
+    /// Until what was refused is looked at again; whether it is due is told by itself.
+    private static let pauseOfPutOff = Duration.seconds(5)
 
     private let projects: Projects
     private let clients: SuiteClients
@@ -49,19 +53,36 @@ final class VectorSyncer: Service {
             logger.error("the projects cannot be read", metadata: ["cause": "\(error)"])
         }
         var pause = Duration.seconds(1)
+        // One that was put off holds up nothing else.
+        var reminder: Task<Void, any Error>?
+        defer { reminder?.cancel() }
         for await _ in wakes.cancelOnGracefulShutdown() {
             let due = changed.withLock { changed in
                 defer { changed = [] }
                 return changed
             }
             var isAway = false
+            var later: Set<ProjectID> = []
             for project in due.sorted(by: { $0.text < $1.text }) where !Task.isShuttingDownGracefully {
                 do {
-                    guard let store = try await projects.current(project), await !runOnce(store) else { continue }
-                    isAway = true
-                    changed.withLock { _ = $0.insert(project) }
+                    guard let store = try await projects.current(project) else { continue }
+                    switch await runOnce(store) {
+                    case .done: break
+                    case .later: later.insert(project)
+                    case .away:
+                        isAway = true
+                        changed.withLock { _ = $0.insert(project) }
+                    }
                 } catch {
                     logger.error("a project's memory cannot be opened", metadata: ["project": "\(project)", "cause": "\(error)"])
+                }
+            }
+            if !later.isEmpty {
+                reminder?.cancel()
+                reminder = Task { [weak self, later] in
+                    try await Task.sleep(for: Self.pauseOfPutOff)
+                    self?.changed.withLock { $0.formUnion(later) }
+                    continuation.yield()
                 }
             }
             guard isAway else {
@@ -75,33 +96,47 @@ final class VectorSyncer: Service {
         }
     }
 
-    /// - Returns: whether the services that it takes are there.
-    private func runOnce(_ store: MemoryStore) async -> Bool {
-        var isThere = true
+    /// What is left after a run.
+    private enum Rest { case done, later, away }
+
+    private func runOnce(_ store: MemoryStore) async -> Rest {
+        let rest: Rest
         do {
-            _ = try await run(store, batch: Self.batch)
+            let outcome = try await run(store, batch: Self.batch)
+            rest = outcome.failed + outcome.skipped == 0 ? .done : .later
         } catch {
-            isThere = false
+            rest = .away
             logger.warning(
                 "vectors are not in step yet; search by words goes on", metadata: ["project": "\(store.project)", "cause": "\(error)"])
         }
         await measure(store)
-        return isThere
+        return rest
     }
 
     private func measure(_ store: MemoryStore) async {
         guard let size = try? await store.queueSize() else { return }
-        Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.text)]).record(size)
+        Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.pseudonym)]).record(size)
     }
 
     /// Works through a project's queue.
     func run(_ store: MemoryStore, batch: Int) async throws -> MemorySyncStats {
         let outcome = try await turns.take(store.project) { [clients, meaning] in
-            try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning).run(batch: batch)
+            // One that was forgotten meanwhile has nothing to write.
+            guard try await offPool({ FileManager.default.fileExists(atPath: store.path.string) }) else { return MemorySyncStats() }
+            return try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning)
+                .run(batch: batch)
         }
         Counter(label: "memory_vectors_total", dimensions: [("action", "upsert")]).increment(by: outcome.synced)
         Counter(label: "memory_vectors_total", dimensions: [("action", "delete")]).increment(by: outcome.deleted)
         return outcome
+    }
+
+    /// Does something with a project while none of its vectors is written.
+    func exclusively(_ store: MemoryStore, _ work: @escaping @Sendable () async throws -> Void) async throws {
+        _ = try await turns.take(store.project) {
+            try await work()
+            return MemorySyncStats()
+        }
     }
 }
 

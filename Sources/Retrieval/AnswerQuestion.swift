@@ -22,7 +22,8 @@ struct AnswerQuestion: Sendable {
         guard question.count <= 4_000 else { throw ServiceError.invalid("“query” has more than 4000 characters.", parameter: "query") }
         let limit = request.topk ?? settings[SettingKeys.ragTopK]
         guard (1...100).contains(limit) else { throw ServiceError.invalid("“topk” must be from 1 to 100.", parameter: "topk") }
-        let found = try await search.run(question, in: request.collection ?? settings[SettingKeys.ragDefaultCollection], limit: limit)
+        let found = try await search.run(
+            question, in: try RetrievalService.permitted(request.collection ?? settings[SettingKeys.ragDefaultCollection]), limit: limit)
         let sources = zip(found.passages, found.scores).enumerated().map { index, pair in
             Source(
                 index: index + 1, file: pair.0.file, lines: [pair.0.lines.lowerBound, pair.0.lines.upperBound], heading: pair.0.heading,
@@ -40,7 +41,7 @@ struct AnswerQuestion: Sendable {
         _ request: QueryRequest, event: @escaping @Sendable (QueryEvent) async throws -> Void = { _ in }
     ) async throws -> QueryResponse {
         let start = ContinuousClock.now
-        let collection = request.collection ?? settings[SettingKeys.ragDefaultCollection]
+        let collection = try RetrievalService.permitted(request.collection ?? settings[SettingKeys.ragDefaultCollection])
         let key = AnswerCache.Key(
             request.query, collection: collection, version: try await search.database.version(of: collection),
             limit: request.topk ?? settings[SettingKeys.ragTopK], settings: settings)

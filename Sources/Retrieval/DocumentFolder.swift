@@ -16,16 +16,18 @@ struct DocumentFolder: Sendable {
     private let root: FilePath
     private let forbidden: [FilePath]
 
-    /// - Throws: 404 when there is nothing, 403 for places that hold keys or the system's own files.
+    private static func real(_ path: FilePath) -> FilePath {
+        FilePath(URL(filePath: path.string).resolvingSymlinksInPath().path(percentEncoded: false))
+    }
+
+    /// - Throws: 404 when there is nothing, 403 for places that hold keys, what the stack keeps for others, or the system's own files.
     init(_ path: FilePath, settings: Settings) throws {
         guard FileManager.default.fileExists(atPath: path.string) else {
             throw ServiceError.notFound("\(path) does not exist.", code: "path_not_found")
         }
-        let real = FilePath(URL(filePath: path.string).resolvingSymlinksInPath().path(percentEncoded: false))
+        let real = Self.real(path)
         forbidden =
-            ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + [
-                settings.dataFolders.secrets, settings.dataFolders.run,
-            ]
+            ["/proc", "/sys", "/dev", "/etc", "/boot", "/root/.ssh"].map { FilePath($0) } + settings.dataFolders.private.map(Self.real)
         guard !forbidden.contains(where: { real.starts(with: $0) }), !real.components.contains(".ssh") else {
             throw ServiceError(.forbidden, code: "path_forbidden", "\(path) holds no documents and is not read.")
         }
@@ -57,7 +59,7 @@ struct DocumentFolder: Sendable {
             let type = try FileManager.default.attributesOfItem(atPath: path.string)[.type] as? FileAttributeType
             let name = prefix.isEmpty ? entry : prefix + "/" + entry.precomposedStringWithCanonicalMapping
             if type == .typeDirectory {
-                guard !forbidden.contains(path) else { continue }
+                guard !forbidden.contains(Self.real(path)) else { continue }
                 if !Self.skipped.contains(entry) { try walk(path, prefix: name, into: &found) }
             } else if type == .typeRegular, TextExtractor.isKnown(path) {
                 found.append(File(path: path, name: name))

@@ -39,7 +39,7 @@ struct RetrievalRoutes {
             },
             Route(.delete, "/collections/{collection}", "Forgets a collection.", access: .role(.developer)) { _, context in
                 let raw = try context.parameters.require("collection")
-                let name = raw.removingPercentEncoding ?? raw
+                let name = try RetrievalService.permitted(raw.removingPercentEncoding ?? raw)
                 // First what names the vectors: without it they are leftovers, which the next run removes.
                 let wasKnown = try await service.database.removeCollection(name)
                 guard try await service.clients.vectors.deleteCollection(name) || wasKnown else {
@@ -59,6 +59,7 @@ struct RetrievalRoutes {
         let body = bytes.readableBytes == 0 ? IndexRequest() : try Request.decode(IndexRequest.self, from: bytes)
         let query = request.uri.queryParameters
         let collection = query["collection"].map(String.init) ?? body.collection ?? service.settings[SettingKeys.ragDefaultCollection]
+        _ = try RetrievalService.permitted(collection)
         guard (1...100).contains(collection.count), collection.allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) }) else {
             throw ServiceError.invalid("A collection's name has 1 to 100 letters, digits, dashes and underscores.", parameter: "collection")
         }

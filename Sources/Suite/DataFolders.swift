@@ -24,6 +24,11 @@ public struct DataFolders: Sendable {
     /// Pid files, sockets and other state of what runs now.
     public var run: FilePath { root.appending("run") }
 
+    /// The folders whose contents are the stack's own: what users said, keys, logs. Nobody reads them as documents.
+    public var `private`: [FilePath] {
+        [sqlite, vectors, memory, cache, logs, monitoring, analytics, backups, reports, secrets, engine, run]
+    }
+
     /// The folders that exist on every working stack, for checks and backups.
     public var required: [FilePath] {
         [sqlite, vectors, documents, memory, cache, logs, monitoring, analytics, backups, reports, secrets]

@@ -16,7 +16,8 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "Instructions for the model.") var system: String?
     @Option(help: "Tokens an answer may have.") var maxTokens = 512
     @Flag(help: "Use what is remembered of earlier conversations, and remember this one.") var memory = false
-    @Option(help: ArgumentHelp("The project whose memory is used; that of the folder without, else your own.", valueName: "id")) var project: String?
+    @Option(help: ArgumentHelp("The project whose memory is used; that of the folder without, else your own.", valueName: "id"))
+    var project: String?
     @OptionGroup var given: SettingFlags
 
     func validate() throws {

@@ -118,14 +118,14 @@ struct ChatMemoryTests {
     func twoUsers() async throws {
         try await MemoryChats.withMemory { chats in
             _ = try await chats.say("My dog is called Bori.", key: "anna")
-            _ = try await chats.turns(of: "anna", 1)
+            _ = try await chats.turns(of: "user-anna", 1)
             let bob = try await chats.say("What is my dog called, Bori?", key: "bob")
             #expect(bob.memory == "on" && bob.used == 0)
             #expect(try chats.lastMessages().count == 1)
-            _ = try await chats.turns(of: "bob", 1)
-            #expect(try await chats.turns(of: "anna", 1).count == 1)
+            _ = try await chats.turns(of: "user-bob", 1)
+            #expect(try await chats.turns(of: "user-anna", 1).count == 1)
             let asked = chats.model.seen.withLock { $0.count }
-            for headers in [[("X-Memory-Project", "anna")], [("X-Memory-Project", "anna"), ("X-User-ID", "anna")]] {
+            for headers in [[("X-Memory-Project", "user-anna")], [("X-Memory-Project", "user-anna"), ("X-User-ID", "anna")]] {
                 let refused = try await chats.say("dog?", key: "bob", [("X-Memory", "on")] + headers)
                 #expect(refused.status == 404 && refused.text.contains("X-Memory-Project"), "\(refused.text)")
             }
@@ -149,7 +149,7 @@ struct ChatMemoryTests {
             // Turns are kept in order: when this one is, none is still on its way.
             _ = try await chats.say("And a cat.")
             #expect(try await chats.turns(2).map { $0["user_query"]?.stringValue } == ["My dog is called Bori.", "And a cat."])
-            #expect(try await chats.memory.projects().map(\.project_id) == ["anna"])
+            #expect(try await chats.memory.projects().map(\.project_id) == ["user-anna"])
         }
     }
 

@@ -223,7 +223,7 @@ struct MemoryChats: Sendable {
     func lastBody() -> String? { model.seen.withLock { $0.last } }
 
     /// A project's turns, oldest first, once so many are kept.
-    func turns(of project: String = "anna", _ count: Int) async throws -> [JSONValue] {
+    func turns(of project: String = "user-anna", _ count: Int) async throws -> [JSONValue] {
         while true {
             if let kept = try? await memory.list(project, limit: 100, offset: 0)["conversations"]?.arrayValue, kept.count >= count {
                 return kept.sorted { ($0["id"]?.intValue ?? 0) < ($1["id"]?.intValue ?? 0) }

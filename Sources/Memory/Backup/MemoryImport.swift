@@ -70,11 +70,7 @@ struct MemoryImport: Sendable {
                         if let number = entry.number { known[number] = there }
                         continue
                     }
-                    if let level = entry.new.importance, let begun = entry.new.moment,
-                        let end = Expiry.date(level: level, from: begun), end <= moment
-                    {
-                        continue
-                    }
+                    if let end = Expiry.date(level: entry.new.level, from: entry.new.moment ?? moment), end <= moment { continue }
                     let id = try store.insert(entry.new, db)
                     if let number = entry.number { known[number] = id }
                     count += 1
@@ -126,7 +122,7 @@ struct MemoryImport: Sendable {
                 user_query: query, ai_response: response, model_used: try text("model_used"), session_id: try text("session_id"),
                 token_count: try number("token_count"), response_time_ms: try number("response_time_ms"), tags: tags,
                 context: fields["project_context"] ?? fields["context"], importance_score: try number("importance_score")))
-        new.moment = try MemoryLimits.date(try text("timestamp"), "timestamp")
+        new.moment = try MemoryLimits.past(try text("timestamp"), "timestamp")
         return Entry(number: try number("id").map(Int64.init), new: new)
     }
 

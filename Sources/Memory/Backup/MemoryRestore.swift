@@ -18,13 +18,16 @@ extension MemoryStore {
                     SELECT conversation_id FROM conversation_embeddings WHERE qdrant_point_id IS NOT NULL OR attempts > 0
                     UNION SELECT point_id FROM vector_deletions
                     """)
+            let created = try String.fetchOne(db, sql: "SELECT created_at FROM project") ?? moment
             let last = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'conversations'") ?? 0
             let source = try DatabaseQueue(path: draft.string)
             let count = try source.write { source in
                 try source.execute(
                     sql: "INSERT OR IGNORE INTO project (id, project_id, owner, created_at) VALUES (1, ?, ?, ?)",
                     arguments: [project, owner, moment])
-                try source.execute(sql: "UPDATE project SET project_id = ?, owner = ?", arguments: [project, owner])
+                // Since when it is his does not change by what it holds.
+                try source.execute(
+                    sql: "UPDATE project SET project_id = ?, owner = ?, created_at = ?", arguments: [project, owner, created])
                 try source.execute(
                     sql: """
                         DELETE FROM conversation_embeddings; DELETE FROM vector_deletions;

@@ -41,6 +41,8 @@ struct HybridSearch: Sendable {
 
     /// Hits of each kind that are ranked.
     static let depth = 50
+    /// Hits that are asked of the vector store at the most: it gives no more.
+    private static let deepest = 10_000
     /// What a conversation that says nothing but the question's words gains, in similarity. A sum ranks better than ranks alone (reciprocal
     /// rank fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Figures are
     /// in Benchmarks/memory/README.md.
@@ -63,7 +65,7 @@ struct HybridSearch: Sendable {
 
     /// - Throws: the database's error; 503 when meaning alone is asked for and cannot be had.
     func run(_ text: String, _ filter: MemoryFilter, by way: Way, limit: Int) async throws -> Found {
-        let depth = max(Self.depth, limit)
+        let depth = min(max(Self.depth, limit), Self.deepest)
         let few = try await store.few(filter, atMost: Self.few)
         async let words =
             way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, among: few, limit: depth)
@@ -126,7 +128,7 @@ struct HybridSearch: Sendable {
         _ question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
     ) async throws -> [(Conversation, Double)] {
         // The store's own filters know less than ours, and what it holds may be a moment old: more are asked for than are needed.
-        let found = try await points(question, among: few, limit: few?.count ?? (filter.isOpen ? depth : depth * 10))
+        let found = try await points(question, among: few, limit: few?.count ?? min(filter.isOpen ? depth : depth * 10, Self.deepest))
         let known = try await store.conversations(found.map(\.id), filter, limit: depth)
         return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
     }

@@ -57,13 +57,21 @@ struct MemoryQuery: Sendable {
         "무엇", "언제", "어디", "누구", "어떤", "어떻", "떻게", "얼마", "마나", "인가", "가요", "나요", "까요", "니까", "습니", "하나", "하는", "합니", "입니", "에서", "으로", "에게",
         "까지", "부터", "하면", "있나", "있는", "해야", "뭐야", "인지", "는지", "은가", "는가", "이야", "주세", "세요", "알려", "려주", "려줘", "내가", "했던", "라고",
     ]
+    /// Characters of a query that are looked at.
+    private static let longest = 8_192
     /// Terms that are looked for; each costs a look into the index.
     private static let most = 24
 
     let terms: [String]
 
     init(_ text: String) {
-        let all = MemoryTerms(String(text.prefix(8_192))).counts.keys.sorted()
+        var text = text[...]
+        if text.count > Self.longest {
+            text = text.prefix(Self.longest)
+            // Not a piece of a word, which would be looked for as one.
+            if let end = text.lastIndex(where: \.isWhitespace) { text = text[..<end] }
+        }
+        let all = MemoryTerms(String(text)).counts.keys.sorted()
         let telling = all.filter { !Self.common.contains($0) && ($0.count > 1 || $0.first?.isNumber == true) }
         // A question of nothing but common words is a question all the same.
         terms = Array((telling.isEmpty ? all : telling).prefix(Self.most))

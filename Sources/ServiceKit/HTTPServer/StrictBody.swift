@@ -21,7 +21,13 @@ extension Request {
                 "There is no field “\(unknown.prefix(100))” here; there are: \(known.joined(separator: ", ")).",
                 parameter: String(unknown.prefix(100)))
         }
-        return try Self.decode(type, from: bytes)
+        do {
+            return try Self.decode(type, from: bytes)
+        } catch let error as ServiceError where error.code == "invalid_json" {
+            // It is JSON, as was seen above: what is wrong is a number, such as 1.5 where a whole one belongs.
+            throw ServiceError.invalid(
+                "A number in the body is not of the kind that its field takes, such as a fraction where a whole one belongs.")
+        }
     }
 }
 
