@@ -17,6 +17,7 @@ class Figure:
 FIGURES = {
     "S1": Figure("Origin and Host, every port", 240),
     "S2": Figure("paths and git: what lies outside is read, written or run", 300),
+    "S3": Figure("tenants: what is one user's is shown to another", 20_000),
     "S4": Figure("approvals: replayed, swapped, forged, raced, outlived", 300),
     "S5": Figure("audit log: a record changed, removed, moved or cut off unnoticed", 100),
     "S6": Figure("routes that answer without a key, the public ones aside", 100),
@@ -27,7 +28,7 @@ FIGURES = {
     "S11": Figure("web addresses: requests into private networks", 30),
 }
 # Figures of parts that are not here: what the table says of them instead.
-ELSEWHERE = {"S3": ("one tenant sees another's data", "with memory-api")}
+ELSEWHERE = {}
 
 
 def count(name, cases, through, note=None):

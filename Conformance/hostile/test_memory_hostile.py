@@ -27,7 +27,8 @@ class Hostile(MemoryStack):
                 names[:] = [name for name in names if name not in OWN]
             found.update(os.path.relpath(os.path.join(folder, name), self.data) for name in names + files if not name.startswith(".draft-"))
             names[:] = [name for name in names if not name.startswith(".draft-")]
-        return {path for path in found if not path.endswith(("-wal", "-shm", "-journal"))}
+        # What the service learns of its embedding model is its own, and comes with the first question.
+        return {path for path in found if not path.endswith(("-wal", "-shm", "-journal")) and path != "memory/meaning.json"}
 
     def pids(self):
         return {name: self.recorded_pid(name) for name in SERVICES}
@@ -53,9 +54,9 @@ def stack():
         running.keys["admin"] = running.admin_key
         with running.memory(running.keys["alice"]) as alice:
             alice.save("Where is the spare key of the boat?", "Under the blue barrel.", importance_score=10)
-            alice.done("POST", "/projects/alice/facts", {"fact": "The boat is called Heron"})
-            alice.done("POST", "/projects/alice/preferences", {"key": "units", "value": "metric"})
-            running.backups = [entry["name"] for entry in alice.done("POST", "/projects/alice/backup", {"backup_type": "all"})["backups"]]
+            alice.done("POST", "/projects/user-alice/facts", {"fact": "The boat is called Heron"})
+            alice.done("POST", "/projects/user-alice/preferences", {"key": "units", "value": "metric"})
+            running.backups = [entry["name"] for entry in alice.done("POST", "/projects/user-alice/backup", {"backup_type": "all"})["backups"]]
         with running.memory(running.keys["bob"]) as bob:
             bob.save("What does the harbour cost?", "Twelve a night.", importance_score=10)
         yield running
@@ -85,7 +86,7 @@ def nothing_happened(stack, alice):
     assert not elsewhere, f"outside the folder of memory: {elsewhere}"
     assert stack.pids() == pids, "a service died"
     assert stack.get("memory-api", "/v1/memory/health")[0] == 200
-    assert list(alice.conversations("alice").values())[0]["ai_response"] == "Under the blue barrel."
+    assert list(alice.conversations("user-alice").values())[0]["ai_response"] == "Under the blue barrel."
 
 
 def refused(answer, *statuses):
@@ -285,31 +286,31 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 def test_a_bad_body_is_refused_and_nothing_of_it_is_kept(stack, bob, name):
     body, status = BODIES[name]
-    before, kept = stack.listing(), bob.done("GET", "/projects/bob/stats")["stats"]["total_conversations"]
+    before, kept = stack.listing(), bob.done("GET", "/projects/user-bob/stats")["stats"]["total_conversations"]
     refused(bob.send("POST", "/conversations", content=body, headers={"Content-Type": "application/json"}), *([status] if status else []))
-    assert bob.done("GET", "/projects/bob/stats")["stats"]["total_conversations"] == kept
+    assert bob.done("GET", "/projects/user-bob/stats")["stats"]["total_conversations"] == kept
     assert stack.listing() == before
 
 
 ASKED = {
-    "no changes": ("PATCH", "/projects/bob/conversations/1", {}, 422),
-    "a change of the owner": ("PATCH", "/projects/bob/conversations/1", {"owner": "alice"}, 422),
-    "a change to nothing": ("PATCH", "/projects/bob/conversations/1", {"user_query": ""}, 422),
-    "conversation 0": ("GET", "/projects/bob/conversations/0", None, 422),
-    "conversation -1": ("DELETE", "/projects/bob/conversations/-1", None, 422),
-    "conversation 1e0": ("GET", "/projects/bob/conversations/1e0", None, 422),
-    "conversation 2^63": ("GET", "/projects/bob/conversations/9223372036854775808", None, 422),
-    "the last conversation there could be": ("GET", "/projects/bob/conversations/9223372036854775807", None, 404),
-    "conversation by SQL": ("DELETE", "/projects/bob/conversations/1%20OR%201=1", None, 422),
-    "conversation in Arabic digits": ("GET", "/projects/bob/conversations/%D9%A1", None, 422),
-    "a kind by SQL": ("DELETE", "/projects/bob/conversations;DROP/1", None, 404),
-    "a kind that is a table": ("DELETE", "/projects/bob/important_facts/1", None, 404),
-    "a fact by SQL": ("DELETE", "/projects/bob/facts/1%20OR%201=1", None, 404),
-    "a limit of 0": ("GET", "/projects/bob/conversations?limit=0", None, 422),
-    "a limit of -1": ("GET", "/projects/bob/conversations?limit=-1", None, 422),
-    "a limit past all": ("GET", "/projects/bob/conversations?limit=1000000", None, 422),
-    "an offset below 0": ("GET", "/projects/bob/conversations?offset=-5", None, 422),
-    "a limit by SQL": ("GET", "/projects/bob/conversations?limit=1;DROP%20TABLE%20conversations", None, 422),
+    "no changes": ("PATCH", "/projects/user-bob/conversations/1", {}, 422),
+    "a change of the owner": ("PATCH", "/projects/user-bob/conversations/1", {"owner": "alice"}, 422),
+    "a change to nothing": ("PATCH", "/projects/user-bob/conversations/1", {"user_query": ""}, 422),
+    "conversation 0": ("GET", "/projects/user-bob/conversations/0", None, 422),
+    "conversation -1": ("DELETE", "/projects/user-bob/conversations/-1", None, 422),
+    "conversation 1e0": ("GET", "/projects/user-bob/conversations/1e0", None, 422),
+    "conversation 2^63": ("GET", "/projects/user-bob/conversations/9223372036854775808", None, 422),
+    "the last conversation there could be": ("GET", "/projects/user-bob/conversations/9223372036854775807", None, 404),
+    "conversation by SQL": ("DELETE", "/projects/user-bob/conversations/1%20OR%201=1", None, 422),
+    "conversation in Arabic digits": ("GET", "/projects/user-bob/conversations/%D9%A1", None, 422),
+    "a kind by SQL": ("DELETE", "/projects/user-bob/conversations;DROP/1", None, 404),
+    "a kind that is a table": ("DELETE", "/projects/user-bob/important_facts/1", None, 404),
+    "a fact by SQL": ("DELETE", "/projects/user-bob/facts/1%20OR%201=1", None, 404),
+    "a limit of 0": ("GET", "/projects/user-bob/conversations?limit=0", None, 422),
+    "a limit of -1": ("GET", "/projects/user-bob/conversations?limit=-1", None, 422),
+    "a limit past all": ("GET", "/projects/user-bob/conversations?limit=1000000", None, 422),
+    "an offset below 0": ("GET", "/projects/user-bob/conversations?offset=-5", None, 422),
+    "a limit by SQL": ("GET", "/projects/user-bob/conversations?limit=1;DROP%20TABLE%20conversations", None, 422),
     "a search limit of 101": ("POST", "/conversations/search", {"query": "x", "limit": 101}, 422),
     "a search offset past all": ("POST", "/conversations/search", {"query": "x", "offset": 10_001}, 422),
     "a search from a time that is none": ("POST", "/conversations/search", {"query": "x", "since": "yesterday"}, 422),
@@ -321,24 +322,24 @@ ASKED = {
     "recall of nothing": ("POST", "/recall", {"query": " "}, 422),
     "recall of too much": ("POST", "/recall", {"query": "x", "max_chars": 10**9}, 422),
     "recall of 300 kB": ("POST", "/recall", {"query": "x" * 300_000}, 413),
-    "a fact of 10 kB": ("POST", "/projects/bob/facts", {"fact": "f" * 10_000}, 413),
-    "a fact of a kind there is not": ("POST", "/projects/bob/facts", {"fact": "f", "category": "'; DROP TABLE important_facts"}, 422),
-    "a fact with a source": ("POST", "/projects/bob/facts", {"fact": "f", "source_conversation_id": 1}, 422),
-    "a preference without letters": ("POST", "/projects/bob/preferences", {"key": "!!!", "value": "v"}, 422),
-    "a backup of a kind there is not": ("POST", "/projects/bob/backup", {"backup_type": "../db"}, 422),
-    "a backup to a path": ("POST", "/projects/bob/backup", {"backup_type": "db", "path": f"/tmp/{MARK}"}, 422),
-    "a sync with another store": ("POST", "/projects/bob/sync", {"sync_type": "http://127.0.0.1:1"}, 400),
-    "a sync of 0 at once": ("POST", "/projects/bob/sync", {"batch_size": 0}, 422),
-    "a queue of -1": ("GET", "/projects/bob/sync/queue?limit=-1", None, 422),
+    "a fact of 10 kB": ("POST", "/projects/user-bob/facts", {"fact": "f" * 10_000}, 413),
+    "a fact of a kind there is not": ("POST", "/projects/user-bob/facts", {"fact": "f", "category": "'; DROP TABLE important_facts"}, 422),
+    "a fact with a source": ("POST", "/projects/user-bob/facts", {"fact": "f", "source_conversation_id": 1}, 422),
+    "a preference without letters": ("POST", "/projects/user-bob/preferences", {"key": "!!!", "value": "v"}, 422),
+    "a backup of a kind there is not": ("POST", "/projects/user-bob/backup", {"backup_type": "../db"}, 422),
+    "a backup to a path": ("POST", "/projects/user-bob/backup", {"backup_type": "db", "path": f"/tmp/{MARK}"}, 422),
+    "a sync with another store": ("POST", "/projects/user-bob/sync", {"sync_type": "http://127.0.0.1:1"}, 400),
+    "a sync of 0 at once": ("POST", "/projects/user-bob/sync", {"batch_size": 0}, 422),
+    "a queue of -1": ("GET", "/projects/user-bob/sync/queue?limit=-1", None, 422),
 }
 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_what_cannot_be_asked_for_is_refused_with_a_reason(stack, bob, name):
     method, path, body, status = ASKED[name]
-    before, kept = stack.listing(), bob.done("GET", "/projects/bob/export")
+    before, kept = stack.listing(), bob.done("GET", "/projects/user-bob/export")
     refused(bob.send(method, path, body), status)
-    again = bob.done("GET", "/projects/bob/export")
+    again = bob.done("GET", "/projects/user-bob/export")
     assert {**again, "export_time": 0} == {**kept, "export_time": 0}
     assert stack.listing() == before
 
@@ -409,7 +410,7 @@ def test_any_text_can_be_kept_and_searched_for(bob, name):
 
 def test_texts_of_every_kind_leave_an_index_that_agrees_and_backups_that_hold(bob):
     numbers = [bob.save(text, tags=["둘", "' OR 1=1"], project_id="many-texts") for text in TEXTS.values()]
-    bob.wait_in_step("many-texts")
+    bob.wait_in_step("many-texts", 40)
     assert bob.problems("many-texts") == []
     made = bob.done("POST", "/projects/many-texts/backup", {"backup_type": "all"})
     assert made["conversations"] == len(numbers) and len(made["backups"]) == 4
@@ -420,7 +421,7 @@ def test_texts_of_every_kind_leave_an_index_that_agrees_and_backups_that_hold(bo
         bob.done("POST", "/projects/many-texts/restore", {"backup": entry["name"]})
         whole = bob.conversations("many-texts")
         assert set(whole) == set(numbers) and all(whole[number] == before[number] for number in before)
-    bob.wait_in_step("many-texts")
+    bob.wait_in_step("many-texts", 40)
     assert bob.problems("many-texts") == []
 
 
@@ -485,12 +486,12 @@ REFUSED_IMPORTS = {
 @pytest.mark.parametrize("name", REFUSED_IMPORTS)
 def test_a_bad_import_is_refused_whole_and_names_what_is_wrong(stack, bob, name):
     body, status, parameter = REFUSED_IMPORTS[name]
-    before, kept = stack.listing(), bob.done("GET", "/projects/bob/export")
-    for project in ("bob", f"{MARK}-new"):
+    before, kept = stack.listing(), bob.done("GET", "/projects/user-bob/export")
+    for project in ("user-bob", f"{MARK}-new"):
         told = refused(bob.send("POST", f"/projects/{project}/import", body), *([status] if status else []))
         if parameter:
             assert (told.get("parameter") or "").startswith(parameter) or parameter in told["detail"], told
-    again = bob.done("GET", "/projects/bob/export")
+    again = bob.done("GET", "/projects/user-bob/export")
     assert {**again, "export_time": 0} == {**kept, "export_time": 0}
     # What was refused makes no project.
     assert stack.listing() == before
@@ -499,7 +500,7 @@ def test_a_bad_import_is_refused_whole_and_names_what_is_wrong(stack, bob, name)
 
 TAKEN_IMPORTS = {
     "no conversations at all": {"conversations": []},
-    "a project of somebody else": {"project_id": "alice", "conversations": turns(3)},
+    "a project of somebody else": {"project_id": "user-alice", "conversations": turns(3)},
     "a project that is a path": {"project_id": f"../../{MARK}", "conversations": turns(3)},
     "numbers that are given already": {"conversations": [{**turn, "id": 1} for turn in turns(3)]},
     "negative numbers": {"conversations": [{**turn, "id": -number - 1} for number, turn in enumerate(turns(3))]},
@@ -551,24 +552,24 @@ def test_an_odd_import_goes_into_the_callers_own_project_and_what_is_counted_is_
 
 RESTORES = {
     "the folder above": "../",
-    "a path upwards": "../projects/alice/memory.db",
-    "a path upwards from a folder": "daily/../../projects/alice/memory.db",
-    "a path within a name": "daily/bob/../../../projects/alice/memory_2026-01-01.db",
+    "a path upwards": "../projects/user-alice/memory.db",
+    "a path upwards from a folder": "daily/../../projects/user-alice/memory.db",
+    "a path within a name": "daily/user-bob/../../../projects/user-alice/memory_2026-01-01.db",
     "an absolute path": "/etc/passwd",
     "an absolute path to a database": None,
     "somebody else's daily": "alice daily",
     "somebody else's JSON": "alice json",
     "somebody else's daily by a path of ours": "alice daily by path",
-    "one that is not there": "daily/bob_2001-01-01.db",
+    "one that is not there": "daily/user-bob_2001-01-01.db",
     "a month there is not": "monthly/bob_2026-13.tar.gz",
-    "a day in another form": "daily/bob_2026-1-1.db",
+    "a day in another form": "daily/user-bob_2026-1-1.db",
     "nothing": "",
-    "a nul": "daily/bob_2001-01-01.db\0",
+    "a nul": "daily/user-bob_2001-01-01.db\0",
     "an escaped path": "daily%2fbob_2001-01-01.db",
     "a backslash": "daily\\bob_2001-01-01.db",
-    "a star": "daily/bob_*.db",
-    "10,000 letters": "daily/bob_" + "a" * 10_000 + ".db",
-    "an address": "http://127.0.0.1/daily/bob_2001-01-01.db",
+    "a star": "daily/user-bob_*.db",
+    "10,000 letters": "daily/user-bob_" + "a" * 10_000 + ".db",
+    "an address": "http://127.0.0.1/daily/user-bob_2001-01-01.db",
     "an option of tar": "--to-command=sh",
 }
 
@@ -579,18 +580,18 @@ def test_what_is_no_backup_of_the_project_restores_nothing(stack, bob, name):
     given = {
         "alice daily": daily,
         "alice json": next(entry for entry in stack.backups if entry.endswith(".json")),
-        "alice daily by path": "daily/bob/../" + daily.removeprefix("daily/"),
-        None: str(stack.data / "memory" / "projects" / "alice" / "memory.db"),
+        "alice daily by path": "daily/user-bob/../" + daily.removeprefix("daily/"),
+        None: str(stack.data / "memory" / "projects" / "user-alice" / "memory.db"),
     }.get(RESTORES[name], RESTORES[name])
-    before, kept = stack.listing(), bob.conversations("bob")
-    refused(bob.send("POST", "/projects/bob/restore", {"backup": given}), 404, 422)
-    assert bob.conversations("bob") == kept
+    before, kept = stack.listing(), bob.conversations("user-bob")
+    refused(bob.send("POST", "/projects/user-bob/restore", {"backup": given}), 404, 422)
+    assert bob.conversations("user-bob") == kept
     assert stack.listing() == before, "not even a safety backup is made for what is no backup"
 
 
-@pytest.mark.parametrize("given", [7, None, ["daily/bob_2001-01-01.db"], {"name": "x"}, True], ids=repr)
+@pytest.mark.parametrize("given", [7, None, ["daily/user-bob_2001-01-01.db"], {"name": "x"}, True], ids=repr)
 def test_a_backup_is_named_by_a_text(bob, given):
-    refused(bob.send("POST", "/projects/bob/restore", {"backup": given}), 422)
+    refused(bob.send("POST", "/projects/user-bob/restore", {"backup": given}), 422)
 
 
 # -- Somebody else's --------------------------------------------------------------------------------------------------------------------
@@ -624,20 +625,20 @@ def filled(path, project):
 
 @pytest.mark.parametrize("method,path", OF_PROJECTS, ids=[f"{method} {path}" for method, path in OF_PROJECTS])
 def test_somebody_elses_project_is_as_if_there_were_none(stack, bob, alice, method, path):
-    before, kept = stack.listing(), alice.done("GET", "/projects/alice/export")
+    before, kept = stack.listing(), alice.done("GET", "/projects/user-alice/export")
     body = FOREIGN_BODIES.get(method if method == "PATCH" else path.rsplit("/", 1)[-1], {}) if method in ("POST", "PATCH") else None
     if path.endswith("restore"):
         body = {"backup": next(entry for entry in stack.backups if entry.startswith("daily/"))}
     if path.endswith("import"):
-        foreign = bob.send(method, filled(path, "alice"), body)
+        foreign = bob.send(method, filled(path, "user-alice"), body)
         assert refused(foreign, 404)["code"] == "project_not_found"
     else:
-        foreign, absent = (bob.send(method, filled(path, project), body) for project in ("alice", "never-made"))
+        foreign, absent = (bob.send(method, filled(path, project), body) for project in ("user-alice", "never-made"))
         # Not even that there is one can be told from the answer.
         told, none = (refused(answer, 404) for answer in (foreign, absent))
-        assert (told["code"], told["detail"].replace("alice", "never-made")) == (none["code"], none["detail"])
+        assert (told["code"], told["detail"].replace("user-alice", "never-made")) == (none["code"], none["detail"])
     assert "barrel" not in foreign.text and "Heron" not in foreign.text
-    again = alice.done("GET", "/projects/alice/export")
+    again = alice.done("GET", "/projects/user-alice/export")
     # Vectors come in step by themselves.
     assert {**again, "export_time": 0, "embeddings": 0} == {**kept, "export_time": 0, "embeddings": 0}
     assert stack.listing() == before
@@ -646,7 +647,7 @@ def test_somebody_elses_project_is_as_if_there_were_none(stack, bob, alice, meth
 @pytest.mark.parametrize("path", ["/conversations", "/conversations/search", "/recall"])
 def test_somebody_elses_project_cannot_be_named_in_a_body(bob, path):
     body = {"/conversations": GOOD}.get(path, {"query": "boat"})
-    answer = bob.send("POST", path, {**body, "project_id": "alice"})
+    answer = bob.send("POST", path, {**body, "project_id": "user-alice"})
     assert refused(answer, 404)["code"] == "project_not_found"
     assert "barrel" not in answer.text
 
@@ -661,8 +662,8 @@ def test_lists_hold_the_callers_own_alone(stack, bob):
 def test_the_own_project_of_somebody_who_has_saved_nothing_yet_cannot_be_taken(stack, bob):
     """Without `project_id` it is the caller's own: nobody else may have it first, and so shut its owner out."""
     key = stack.key("carol", role="developer")
-    refused(bob.send("POST", "/conversations", {**GOOD, "project_id": "carol"}))
-    refused(bob.send("POST", "/projects/carol/import", {"conversations": turns(1)}))
+    refused(bob.send("POST", "/conversations", {**GOOD, "project_id": "user-carol"}))
+    refused(bob.send("POST", "/projects/user-carol/import", {"conversations": turns(1)}))
     with stack.memory(key) as carol:
         carol.save("What is mine?")
 
@@ -683,7 +684,7 @@ def test_backups_of_a_project_that_its_owner_gave_up_are_not_for_who_takes_its_n
 @pytest.mark.parametrize("method,path,who", [(method, path, who) for _, method, path, who in documented.of(["memory-api"])], ids=[f"{m} {p}" for _, m, p, _ in documented.of(["memory-api"])])
 def test_each_route_asks_for_a_key_and_for_the_role_that_is_documented(stack, figure, method, path, who):
     through = 0
-    url = stack.url("memory-api") + ("/v1/memory" + filled(path, "alice") if path.startswith("/v1") else path)
+    url = stack.url("memory-api") + ("/v1/memory" + filled(path, "user-alice") if path.startswith("/v1") else path)
     headers = [{}, {"Authorization": f"Bearer {stack.keys['alice'][:-1]}"}, {"X-User-ID": "alice"}, {"X-API-Key": "alice"}]
     with stack.client() as client:
         for header in headers:

@@ -44,16 +44,9 @@ struct Embedder: Sendable {
     /// - Parameter countingTokens: whether the result says how many tokens the texts have.
     /// - Throws: 413 for too many or too long texts by count and characters, 422 for texts of too many tokens, naming them.
     func embed(_ texts: [String], for purpose: EmbeddingPurpose?, truncate: Bool, countingTokens: Bool = false) async throws -> Result {
-        var truncated: [Int] = []
-        var texts = texts
-        if truncate {
-            for (index, text) in texts.enumerated() where text.count > bounds.characters {
-                texts[index] = String(text.prefix(bounds.characters))
-                truncated.append(index)
-            }
-        }
         try check(texts)
         var fitting = texts.map { profile.prepare($0, for: purpose) }
+        var truncated: [Int] = []
         var tooLong: [Int] = []
         var counts: [Int] = []
         for (index, text) in fitting.enumerated() {
@@ -66,7 +59,7 @@ struct Embedder: Sendable {
             guard tokens.count > tokenLimit else { continue }
             if truncate {
                 fitting[index] = try await cut(tokens)
-                if !truncated.contains(index) { truncated.append(index) }
+                truncated.append(index)
             } else {
                 tooLong.append(index)
             }
@@ -85,7 +78,7 @@ struct Embedder: Sendable {
             tokens = sum
         }
         return Result(
-            vectors: isNormalizing ? outcome.vectors.map(Self.normalized) : outcome.vectors, truncated: truncated.sorted(), tokens: tokens)
+            vectors: isNormalizing ? outcome.vectors.map(Self.normalized) : outcome.vectors, truncated: truncated, tokens: tokens)
     }
 
     /// How long texts are in the model's tokens, without prefix and marks.

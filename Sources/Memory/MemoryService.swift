@@ -26,7 +26,7 @@ public struct MemoryService: SuiteService {
         self.settings = settings
         self.clients = clients
         projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]), now: now)
-        meaning = Meaning(EmbeddingClient(clients.client(.embedding)), folder: settings.dataFolders.memory)
+        meaning = Meaning(clients.embedding(timeout: .seconds(30), retry: .never), folder: settings.dataFolders.memory)
         sync = VectorSyncer(projects: projects, clients: clients, meaning: meaning, logger: logger)
     }
 

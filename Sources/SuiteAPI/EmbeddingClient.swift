@@ -4,13 +4,16 @@ import ServiceKit
 /// Asks the embedding service for vectors.
 public struct EmbeddingClient: Sendable {
     private let client: ServiceClient
+    private let characters: Int
 
-    public init(_ client: ServiceClient) { self.client = client }
+    /// - Parameter characters: what the service takes of a text (`EMBEDDING_MAX_CHARS`); it refuses more, whatever may be cut.
+    public init(_ client: ServiceClient, characters: Int = .max) { (self.client, self.characters) = (client, characters) }
 
     /// One vector for each text, in order.
     ///
     /// - Parameter truncate: whether a text that is longer than the model reads is embedded by its beginning instead of refused.
     public func embed(_ texts: [String], for purpose: EmbeddingPurpose, truncate: Bool = false) async throws -> EmbedResponse {
+        let texts = truncate ? texts.map { String($0.prefix(characters)) } : texts
         let answer: EmbedResponse = try await client.send(
             .POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose, truncate: truncate))
         guard answer.embeddings.count == texts.count else {

@@ -38,8 +38,12 @@ public struct SuiteClients: Sendable {
         InferenceClient(client(id, timeout: .seconds(max(settings[SettingKeys.requestTimeout], 660))))
     }
 
-    public var embedding: EmbeddingClient {
-        EmbeddingClient(client(.embedding, timeout: .seconds(120), retry: RetryPolicy(attempts: 3)))
+    public var embedding: EmbeddingClient { embedding(timeout: .seconds(120), retry: RetryPolicy(attempts: 3)) }
+
+    /// The same with other limits.
+    public func embedding(timeout: Duration, retry: RetryPolicy) -> EmbeddingClient {
+        EmbeddingClient(
+            client(.embedding, timeout: timeout, retry: retry), characters: settings[SettingKeys.embeddingMaxChars])
     }
 
     /// Users, roles, keys, the audit log and the sandbox of the tool server, on a port of their own.
