@@ -17,9 +17,9 @@ struct LexicalSearch: Sendable {
     }
 
     /// Conversations that are looked at for each word; with a filter, which most may not pass, more.
-    private static let (depth, filteredDepth) = (2_000, 10_000)
+    private static let (depth, filteredDepth) = (2_000, 4_000)
     /// Conversations of which it is asked whether they pass a filter, the best first, and how many at a time.
-    private static let (judged, judgedAtOnce) = (5_000, 500)
+    private static let (judged, judgedAtOnce) = (2_000, 500)
     /// The newest conversations in which words that are all frequent are looked for together.
     private static let window: Int64 = 200_000
     /// Conversations whose texts are ranked.
