@@ -45,7 +45,9 @@ struct Conversation: Sendable, FetchableRecord {
         response = row["ai_response"]
         model = row["model_used"]
         importance = row["importance_score"]
-        tags = (try? JSONDecoder().decode([String].self, from: Data((row["tags"] as String).utf8))) ?? []
+        let tags: String = row["tags"]
+        // Reading JSON costs more than all the rest, and most have none.
+        self.tags = tags == "[]" ? [] : (try? JSONDecoder().decode([String].self, from: Data(tags.utf8))) ?? []
         session = row["session_id"]
         tokens = row["token_count"]
         milliseconds = row["response_time_ms"]

@@ -189,18 +189,20 @@ struct MemoryStore: Sendable {
             let count = try await pool.write { db in
                 let expired = try Conversation.fetchAll(
                     db, sql: "SELECT * FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
-                    arguments: [moment, Self.piece])
+                    arguments: [moment, Self.removed])
                 for conversation in expired { try remove(conversation, db) }
                 return expired.count
             }
             removed += count
-            if count < Self.piece { return removed }
+            if count < Self.removed { return removed }
             try Task.checkCancellation()
         }
     }
 
     /// Conversations that one transaction of work on many takes.
     static let piece = 100
+    /// Conversations that are removed at a time, which takes longer.
+    private static let removed = 25
 
     /// Makes the index anew from the conversations.
     func rebuildIndex() async throws {

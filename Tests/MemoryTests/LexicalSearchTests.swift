@@ -30,6 +30,32 @@ struct LexicalSearchTests {
         }
     }
 
+    @Test(
+        "Plain texts have the same words byte by byte as letter by letter",
+        arguments: [
+            "What is C++? And c#, a+b, ++x, x++ #1 v1.2_3", "연차는 언제, 쓸 수 있어? 데이터베이스서버를 re-start했다", "“Quoted” — don’t… stop‐gap",
+            "a\u{0301}b é 연차\u{11A8} ①② ﬁx ÄÖ",
+            String(repeating: "long", count: 40) + " " + String(repeating: "가나", count: 40), "\r\n\t\0 \u{7F}", "힣힣 꽯 가",
+            "x\u{FFFD}y 日本語テスト", "🙂 ok🙂ok",
+        ])
+    func plainWords(text: String) {
+        let terms = MemoryTerms(text)
+        let general = text.split(separator: " ").flatMap { MemoryTerms.general(String($0)) }
+        #expect(terms.length == general.count)
+        #expect(terms.counts == general.reduce(into: [:]) { $0[$1, default: 0] += 1 })
+    }
+
+    @Test(
+        "Times are read as they were written",
+        arguments: ["1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z", "2026-12-31T12:34:56.789Z", "1999-03-01T00:00:00.001Z"])
+    func times(text: String) throws {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        let date = try #require(MemoryTime.date(text))
+        #expect(abs(date.timeIntervalSince(try style.parse(text))) < 0.000_1)
+        #expect(MemoryTime.date(text.replacing("-", with: "/")) == nil)
+        #expect(MemoryTime.date("2026-13-01T00:00:00.000Z") == nil)
+    }
+
     @Test("Signs belong to the words they stand with: C++ is not C, and each is found")
     func signs() async throws {
         try await withMemory { store, _ in

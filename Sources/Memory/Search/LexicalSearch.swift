@@ -17,13 +17,13 @@ struct LexicalSearch: Sendable {
     }
 
     /// Conversations that are looked at for each word; with a filter, which most may not pass, more.
-    private static let (depth, filteredDepth) = (2_000, 10_000)
+    private static let (depth, filteredDepth) = (2_000, 4_000)
     /// Conversations of which it is asked whether they pass a filter, the best first, and how many at a time.
-    private static let (judged, judgedAtOnce) = (5_000, 500)
+    private static let (judged, judgedAtOnce) = (2_000, 500)
     /// The newest conversations in which words that are all frequent are looked for together.
     private static let window: Int64 = 200_000
     /// Conversations whose texts are ranked.
-    private static let ranked = 100
+    private static let ranked = 60
     /// A long answer is no worse than a short one, so length counts for less than in collections of documents (0.75).
     private static let (k1, b) = (1.2, 0.4)
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
@@ -76,7 +76,8 @@ struct LexicalSearch: Sendable {
     }
 
     private static func rank(_ found: [Conversation], _ postings: [Posting]) -> [Hit] {
-        let texts = found.map { ($0, $0.terms) }
+        let wanted = Set(postings.map(\.term))
+        let texts = found.map { ($0, MemoryTerms($0.query + "\n" + $0.response, only: wanted)) }
         let average = max(1, Double(texts.map(\.1.length).reduce(0, +)) / Double(max(1, texts.count)))
         // What a text of nothing but the words could reach.
         let ceiling = max(postings.map(\.weight).reduce(0, +) * (k1 + 1), .leastNonzeroMagnitude)
