@@ -173,6 +173,8 @@ class Services:
         with sqlite3.connect(self.database) as database:
             database.execute(sql)
         database.close()
+        # What was copied or changed so far must not be in the way of the first write that is measured.
+        os.sync()
 
     def own_p50(self, since):
         """The median of saves as the service itself measured it, in ms, out of its histogram."""
@@ -347,6 +349,7 @@ def main():
         services.start("qdrant")
         figures["vectors_per_second"] = round(fill_vectors(services, random, centres, vectors, size))
 
+        os.sync()
         services.start("memory-api", EMBEDDING_PORT=stub.server_port)
         without = searches(services, texts, given.queries, size)
         own_saves, _ = saves(services, texts, given.saves)

@@ -9,12 +9,15 @@ enum MemorySchema {
         return migrator
     }
 
-    /// What is asked often and must not look at everything: what waits for the vector store, and the most important.
+    /// What is asked often and must not look at everything: what waits for the vector store, and the most important. The index of words puts
+    /// its parts together in larger but fewer steps, in whose way a writer is less often
+    /// (https://www.sqlite.org/fts5.html#the_automerge_configuration_option).
     private static let indexesForMany = """
         DROP INDEX conversation_embeddings_status;
         CREATE INDEX conversation_embeddings_waiting ON conversation_embeddings (conversation_id) WHERE sync_status <> 'synced';
         DROP INDEX conversations_importance;
         CREATE INDEX conversations_importance ON conversations (importance_score, timestamp);
+        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('automerge', 8);
         """
 
     /// The index holds no text of its own: what it needs to forget a conversation is made from the conversation again. Which words stand

@@ -202,7 +202,7 @@ struct MemoryStore: Sendable {
     /// Conversations that one transaction of work on many takes.
     static let piece = 100
     /// Conversations that are removed at a time, which takes longer.
-    private static let removed = 25
+    private static let removed = 20
 
     /// Makes the index anew from the conversations.
     func rebuildIndex() async throws {

@@ -53,9 +53,9 @@ struct LexicalSearch: Sendable {
                     weights[id] = sum
                 }
             }
-            let order = weights.sorted { ($0.value, $0.key) > ($1.value, $1.key) }.map(\.key)
             let wanted = max(Self.ranked, limit)
             let (most, step) = filter.isOpen ? (wanted, wanted) : (Self.judged, Self.judgedAtOnce)
+            let order = Self.best(weights, most)
             var found: [Conversation] = []
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
                 let some = order[start..<min(start + step, order.count)]
@@ -67,6 +67,18 @@ struct LexicalSearch: Sendable {
             }
             return Array(Self.rank(found, postings).prefix(limit))
         }
+    }
+
+    /// The conversations of the greatest weight, the greatest first, of equals the newest. Only what may be among them is put in order.
+    private static func best(_ weights: [Int64: Double], _ count: Int) -> [Int64] {
+        var bound = weights.count > count ? weights.values.max() ?? 0 : 0
+        var some = Array(weights)
+        while bound > 0 {
+            bound *= 0.75
+            some = weights.filter { $0.value >= bound }.map { $0 }
+            if some.count >= count { break }
+        }
+        return some.sorted { ($0.value, $0.key) > ($1.value, $1.key) }.prefix(count).map(\.key)
     }
 
     private static func whole(_ ids: some Swift.Collection<Int64>, _ db: Database) throws -> [Conversation] {
