@@ -685,9 +685,8 @@ def test_memory_that_is_broken_is_told(own_stack):
     kept = database.read_bytes()
     (database.parent.parent / "ruin").mkdir()
     (database.parent.parent / "ruin" / "memory.db").write_bytes(b"no database " * 1_000)
-    ruined = look(4, 5)
+    ruined = look(4)
     assert "ruin" in ruined.told("C09") and ruined.outcome("C09") == "FAIL"
-    assert "ruin" in ruined.told("S32") and ruined.outcome("S32") == "FAIL"
     shutil.rmtree(database.parent.parent / "ruin")
     assert database.read_bytes()[:16] == kept[:16]
 

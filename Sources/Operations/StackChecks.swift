@@ -125,10 +125,13 @@ extension Checklist {
             },
             Check(
                 "F11", .stack, "Snapshot routes", threshold: "HTTP 200",
-                command: "\(settings.eachCollection) \(settings.storeCurl)/collections/$c/snapshots; done", asksService: true
+                command: "\(settings.eachCollection) \(settings.storeCurl)/collections/$c/snapshots; done", asksService: true,
+                waitsForStart: true
             ) { context in
                 let store = context.clients.vectors
-                guard let first = try await store.collections().first else { return .skip("there is no collection yet") }
+                guard let first = try await onceThere(context, { try await store.collections() }).first else {
+                    return .skip("there is no collection yet")
+                }
                 let names = try await store.snapshots(of: first).map(\.name)
                 return Finding(.pass, value: "\(names.count) snapshots of \(first)", evidence: names.joined(separator: "\n"))
             },
@@ -136,6 +139,18 @@ extension Checklist {
                 "F12", .stack, "GPU memory", threshold: "< 90 %",
                 command: GPUMemory.command, run: gpuMemory),
         ]
+    }
+
+    /// Asks again while a service that is starting does not answer, for as long as the patience goes.
+    private static func onceThere<Value>(_ context: CheckContext, _ ask: () async throws -> Value) async throws -> Value {
+        let start = ContinuousClock.now
+        while true {
+            do {
+                return try await ask()
+            } catch let error as UpstreamError where error.status == nil && start.duration(to: .now) < context.patience {
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
     }
 
     /// S31, F12: the share of GPU memory in use, with models loaded; a GPU without them proves nothing.
