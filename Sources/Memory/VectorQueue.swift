@@ -132,6 +132,7 @@ extension MemoryStore {
     /// Makes everything that failed due again.
     func retryNow() async throws -> Int {
         try await pool.write { db in
+            // The first condition is that of the index over what waits; without it every row would be looked at.
             try db.execute(
                 sql:
                     "UPDATE conversation_embeddings SET sync_status = 'pending', next_attempt_at = NULL WHERE sync_status <> 'synced' AND sync_status = 'failed'"

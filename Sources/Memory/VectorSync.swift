@@ -31,7 +31,7 @@ struct VectorSync: Sendable {
             do {
                 try await write(taken)
                 outcome.synced += taken.count
-            } catch let error as UpstreamError where error.isTransient {
+            } catch let error as UpstreamError where error.isAway {
                 try await store.giveBack(taken, for: error.description)
                 throw error
             } catch {
@@ -46,7 +46,7 @@ struct VectorSync: Sendable {
             do {
                 try await write([conversation])
                 outcome.synced += 1
-            } catch let error as UpstreamError where error.isTransient {
+            } catch let error as UpstreamError where error.isAway {
                 try await store.giveBack(Array(conversations[index...]), for: error.description)
                 throw error
             } catch {
@@ -97,4 +97,10 @@ struct VectorSync: Sendable {
             "importance_score": .integer(Int64(conversation.importance)), "created_at": .string(conversation.createdAt),
         ]
     }
+}
+
+extension UpstreamError {
+    /// Whether the service itself cannot work now, whatever it is asked. An answer of 500 is about what was sent: the same would be answered
+    /// for ever, and hold up all that waits behind it.
+    fileprivate var isAway: Bool { isTransient && status != 500 }
 }

@@ -6,10 +6,10 @@ import SuiteAPI
 ///
 /// What is common to a language is learnt once for each embedding model, from ``SampleTexts``, and kept in the index database: a question
 /// costs no more than its own embedding.
-actor CentredEmbedding {
+struct CentredEmbedding: Sendable {
     private let client: EmbeddingClient
     private let database: IndexDatabase
-    private var known: [String: Task<Centring, any Error>] = [:]
+    private let known = OncePerModel<Centring>()
 
     init(client: EmbeddingClient, database: IndexDatabase) {
         self.client = client
@@ -26,19 +26,11 @@ actor CentredEmbedding {
     }
 
     private func centring(for model: String) async throws -> Centring {
-        if let task = known[model] { return try await task.value }
-        let task = Task { [client, database] in
+        try await known.value(of: model) { [client, database] in
             if let kept = try await database.centring(for: model) { return kept }
             let learnt = try await Self.learn(model, from: client)
             try await database.keep(learnt, for: model)
             return learnt
-        }
-        known[model] = task
-        do {
-            return try await task.value
-        } catch {
-            known[model] = nil
-            throw error
         }
     }
 

@@ -101,6 +101,19 @@ struct MemoryServiceTests {
         }
     }
 
+    @Test("What the embedding service breaks over holds up no other, whatever its importance")
+    func breaking() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.idleStore
+            let bad = try await store.keep(WordEmbedding.breaking, importance: 10)
+            for number in 0..<10 { try await store.keep("topic number\(number)") }
+            let outcome = try await stack.idle.sync.run(store, batch: 8)
+            #expect(outcome.synced == 10 && outcome.failed == 1)
+            let entry = try #require(try await store.queue(10).entries.first)
+            #expect(entry.conversation_id == bad && entry.last_error?.contains("too much") == true && entry.next_attempt_at != nil)
+        }
+    }
+
     @Test("weakness_44_while_vectors_are_away_words_are_searched_and_the_answer_says_so_and_the_queue_waits")
     func weakness_44_away() async throws {
         try await MemoryStack.run { stack in

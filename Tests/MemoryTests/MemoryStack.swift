@@ -22,6 +22,8 @@ struct WordEmbedding: SuiteService {
     let errorShape = ErrorShape.detail
     /// A text that holds it is refused.
     static let refused = "unspeakable"
+    /// A text that holds it is more than the service can bear.
+    static let breaking = "unbearable"
 
     var routes: [Route] {
         [
@@ -29,6 +31,9 @@ struct WordEmbedding: SuiteService {
                 let body = try await request.decode(EmbedRequest.self, context)
                 guard !body.texts.contains(where: { $0.contains(Self.refused) }) else {
                     throw ServiceError.invalid("no vector for that", parameter: "texts")
+                }
+                guard !body.texts.contains(where: { $0.contains(Self.breaking) }) else {
+                    throw ServiceError(.internalServerError, code: "broken", "that was too much")
                 }
                 return .json(EmbedResponse(embeddings: body.texts.map(Self.vector), model: "words", dim: 32, normalize: true))
             }

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// Makes vectors of questions. What it takes to compare them is learnt once for each embedding model and kept in
 /// `DATA_DIR/memory/meaning.json`, so that a question costs no more than its own embedding.
-actor Meaning {
+struct Meaning: Sendable {
     private struct Kept: Codable {
         let model: String
         let recipe: Int
@@ -14,7 +14,7 @@ actor Meaning {
 
     private let client: EmbeddingClient
     private let path: FilePath
-    private var known: [String: Task<MeaningScale, any Error>] = [:]
+    private let known = OncePerModel<MeaningScale>()
 
     /// - Parameter folder: `DATA_DIR/memory`.
     init(_ client: EmbeddingClient, folder: FilePath) {
@@ -33,8 +33,7 @@ actor Meaning {
     func prepare(for model: String) async throws { _ = try await scale(of: model) }
 
     private func scale(of model: String) async throws -> MeaningScale {
-        if let task = known[model] { return try await task.value }
-        let task = Task { [client, path] in
+        try await known.value(of: model) { [client, path] in
             if let kept = try? await offPool({ try JSONDecoder().decode(Kept.self, from: Data(contentsOf: URL(filePath: path.string))) }),
                 kept.model == model, kept.recipe == MeaningScale.recipe
             {
@@ -45,13 +44,6 @@ actor Meaning {
             // What cannot be kept is learnt again after the next start.
             try? await offPool { try JSONEncoder.sorted.encode(kept).write(to: URL(filePath: path.string), options: .atomic) }
             return scale
-        }
-        known[model] = task
-        do {
-            return try await task.value
-        } catch {
-            known[model] = nil
-            throw error
         }
     }
 
