@@ -21,6 +21,7 @@ let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
 let nioSSL = product("NIOSSL", "swift-nio-ssl")
 let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
+let algorithms = product("Algorithms", "swift-algorithms")
 let crypto = product("Crypto", "swift-crypto")
 let grdb = product("GRDB", "GRDB.swift")
 let subprocess = product("Subprocess", "swift-subprocess")
@@ -48,6 +49,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "maru", targets: ["maru"])],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
@@ -103,7 +105,7 @@ let package = Package(
                 .embedInCode("Resources/llama_server.py"), .embedInCode("Resources/e5_to_gguf.py"),
                 .embedInCode("Resources/conversion-requirements.txt"),
             ]),
-        module("Vectors", service + ["CHnsw", crypto, grdb, systemPackage]),
+        module("Vectors", service + ["CHnsw", algorithms, crypto, grdb, systemPackage]),
         module(
             "Security",
             [

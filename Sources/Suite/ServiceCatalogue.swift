@@ -14,6 +14,8 @@ public struct ServiceDescriptor: Sendable {
     public let metricsPath: String
     /// Services that this one calls: it starts once they answer, and is stopped before they are.
     public let dependencies: [ServiceID]
+    /// Services that it calls where they run, without waiting for them: it is stopped before they are.
+    public let companions: [ServiceID]
     /// The smallest profile that contains the service.
     public let profile: Profile
     /// How long a start may take until it counts as failed. Models load for minutes on slow disks.
@@ -32,7 +34,10 @@ public enum ServiceCatalogue {
         service(.inferenceCode, "code model (llama.cpp)", SettingKeys.inferenceCodePort, profile: .p2, start: .seconds(300)),
         service(.embedding, "multilingual embeddings", SettingKeys.embeddingPort, profile: .p2, start: .seconds(120)),
         service(.qdrant, "vector store, Qdrant's REST surface", SettingKeys.qdrantPort, profile: .p2),
-        service(.gateway, "OpenAI-compatible gateway", SettingKeys.gatewayPort, after: [.inferenceChat, .inferenceCode], profile: .p1),
+        service(
+            .gateway, "OpenAI-compatible gateway", SettingKeys.gatewayPort, after: [.inferenceChat, .inferenceCode],
+            // The last turn of a chat is kept after it was answered.
+            with: [.memoryAPI], profile: .p1),
         service(
             .rag, "retrieval over your documents, with citations", SettingKeys.ragPort, after: [.qdrant, .embedding, .gateway], profile: .p2
         ),
@@ -57,7 +62,7 @@ public enum ServiceCatalogue {
         var remaining = running
         var waves: [Set<ServiceID>] = []
         while !remaining.isEmpty {
-            let needed = Set(remaining.flatMap(\.dependencies))
+            let needed = Set(remaining.flatMap { $0.dependencies + $0.companions })
             let wave = Set(remaining.map(\.id).filter { !needed.contains($0) })
             precondition(!wave.isEmpty, "services depend on one another in a circle")
             waves.append(wave)
@@ -73,13 +78,11 @@ public enum ServiceCatalogue {
 
     private static func service(
         _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health",
-        after dependencies: [ServiceID] = [],
-        profile: Profile, start: Duration = .seconds(30)
+        after dependencies: [ServiceID] = [], with companions: [ServiceID] = [], profile: Profile, start: Duration = .seconds(30)
     ) -> ServiceDescriptor {
         ServiceDescriptor(
             id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics",
-            dependencies: dependencies, profile: profile,
-            startTimeout: start, gracePeriod: .seconds(10))
+            dependencies: dependencies, companions: companions, profile: profile, startTimeout: start, gracePeriod: .seconds(10))
     }
 }
 

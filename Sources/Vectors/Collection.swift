@@ -178,7 +178,7 @@ final class Collection: Sendable {
 
     /// Ids in order from an offset on, and the id with which the next page begins.
     func page(from offset: PointID?, limit: Int, filter: Filter?) -> (ids: [PointID], next: PointID?) {
-        let ids = matching(filter).sorted().drop { id in offset.map { id < $0 } ?? false }
+        let ids = points.withLock { $0.page(from: offset, limit: limit, filter: filter) }
         return (Array(ids.prefix(limit)), ids.dropFirst(limit).first)
     }
 

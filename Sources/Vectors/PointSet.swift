@@ -1,3 +1,4 @@
+import Algorithms
 import ServiceKit
 import SuiteAPI
 
@@ -9,6 +10,8 @@ struct PointSet {
     private var vectors: [Float] = []
     private var payloads: [[String: JSONValue]] = []
     private var free: [Int] = []
+    /// All ids in order, since somebody last went through them page by page; `nil` after a point came or went.
+    private var inOrder: [PointID]?
     var graph: GraphIndex?
     var payloadIndexes: [String: JSONValue] = [:] {
         didSet { wordFields = Set(payloadIndexes.filter { $0.value["type"] == "text" || $0.value == "text" }.keys) }
@@ -27,6 +30,7 @@ struct PointSet {
     /// Puts a point in, or in the place of the one with its id.
     mutating func put(_ id: PointID, vector: [Float], payload: [String: JSONValue]) throws {
         let slot = slots[id] ?? free.popLast() ?? ids.count
+        if slots[id] == nil { inOrder = nil }
         if slot == ids.count {
             ids.append(id)
             vectors += vector
@@ -46,6 +50,7 @@ struct PointSet {
 
     mutating func remove(_ id: PointID) {
         guard let slot = slots.removeValue(forKey: id) else { return }
+        inOrder = nil
         ids[slot] = nil
         payloads[slot] = [:]
         free.append(slot)
@@ -56,6 +61,14 @@ struct PointSet {
     func matching(_ filter: Filter?) -> [PointID] {
         guard let filter else { return Array(slots.keys) }
         return candidates(filter).compactMap { id, slot in filter.matches(id, payloads[slot], wordFields: wordFields) ? id : nil }
+    }
+
+    /// Ids in order from an offset on, one more than asked for where there are more.
+    mutating func page(from offset: PointID?, limit: Int, filter: Filter?) -> ArraySlice<PointID> {
+        let all = filter == nil ? inOrder ?? slots.keys.sorted() : matching(filter).sorted()
+        if filter == nil { inOrder = all }
+        let start = offset.map { offset in all.partitioningIndex { $0 >= offset } } ?? all.startIndex
+        return all[start...].prefix(limit + 1)
     }
 
     /// The points that a filter can let through: all, or those that it names.

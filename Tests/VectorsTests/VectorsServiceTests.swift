@@ -56,6 +56,36 @@ struct VectorsServiceTests {
         }
     }
 
+    @Test("Going through the points page by page meets each once and in order, whatever came and went since the last time")
+    func pages() async throws {
+        try await run { store in
+            try await store.call(.put, "/collections/c", #"{"vectors":{"size":2,"distance":"Cosine"}}"#)
+            func put(_ ids: [Int]) async throws {
+                let points = ids.map { #"{"id":\#($0),"vector":[1,0],"payload":{"even":\#($0 % 2 == 0)}}"# }.joined(separator: ",")
+                try await store.call(.put, "/collections/c/points?wait=true", #"{"points":[\#(points)]}"#)
+            }
+            func all(_ more: String = "") async throws -> [Int] {
+                var (found, offset): ([Int], JSONValue?) = ([], nil)
+                repeat {
+                    let from = offset?.intValue.map { #","offset":\#($0)"# } ?? ""
+                    let page = try await store.call(.post, "/collections/c/points/scroll", #"{"limit":3\#(from)\#(more)}"#).1["result"]
+                    found += page?["points"]?.arrayValue?.compactMap { $0["id"]?.intValue } ?? []
+                    offset = page?["next_page_offset"]
+                } while offset != .null
+                return found
+            }
+            try await put([9, 2, 5, 11, 1, 7, 3])
+            #expect(try await all() == [1, 2, 3, 5, 7, 9, 11])
+            try await put([4, 2])
+            try await store.call(.post, "/collections/c/points/delete", #"{"points":[11,3]}"#)
+            #expect(try await all() == [1, 2, 4, 5, 7, 9])
+            #expect(try await all(#","filter":{"must":[{"key":"even","match":{"value":true}}]}"#) == [2, 4])
+            #expect(
+                try await store.call(.post, "/collections/c/points/scroll", #"{"offset":8}"#).1["result"]?["points"]?.arrayValue?.count == 1
+            )
+        }
+    }
+
     @Test(
         "Mistakes are told with the right status",
         arguments: [
