@@ -179,6 +179,24 @@ struct MemoryStore: Sendable {
         return found.count > most ? nil : found
     }
 
+    /// How large a share of all conversations a filter lets through, judged by some that lie evenly among them; never 0.
+    func share(passing filter: MemoryFilter) async throws -> Double {
+        let condition = filter.condition(at: now())
+        return try await pool.read { db in
+            let bounds = try Row.fetchOne(db, sql: "SELECT min(id), max(id) FROM conversations")
+            guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
+            let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
+            let counts = try Row.fetchOne(
+                db, sql: "SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c WHERE c.id IN (\(Self.marks(ids)))",
+                arguments: condition.arguments + StatementArguments(ids))
+            guard let counts else { return 1 }
+            let (looked, passed): (Int, Int) = (counts[0], counts[1])
+            return Double(max(passed, 1)) / Double(max(looked, 1))
+        }
+    }
+
+    private static let sample = 200
+
     /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
     ///
     /// - Returns: how many were removed.

@@ -10,8 +10,8 @@ final class GraphIndex {
     static let threshold = 2_000
     private static let neighbours = 16
     private static let effortOfBuilding = 200
-    /// Points that are looked at: recall of 0.99 and more on real embeddings.
-    private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, limit * 8) }
+    /// Points that are looked at: recall of 0.99 and more on real embeddings. Whoever asks for very many needs few more than that.
+    private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, min(limit * 8, limit + 512)) }
 
     private let handle: OpaquePointer
 

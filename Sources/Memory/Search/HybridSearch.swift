@@ -43,6 +43,8 @@ struct HybridSearch: Sendable {
     static let depth = 50
     /// Hits that are asked of the vector store at the most: it gives no more.
     private static let deepest = 10_000
+    /// Hits that are asked of it for the sake of a filter.
+    private static let mostFiltered = 1_000
     /// What a conversation that says nothing but the question's words gains, in similarity. A sum ranks better than ranks alone (reciprocal
     /// rank fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Figures are
     /// in Benchmarks/memory/README.md.
@@ -127,8 +129,10 @@ struct HybridSearch: Sendable {
     private func nearest(
         _ question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
     ) async throws -> [(Conversation, Double)] {
-        // The store's own filters know less than ours, and what it holds may be a moment old: more are asked for than are needed.
-        let found = try await points(question, among: few, limit: few?.count ?? min(filter.isOpen ? depth : depth * 10, Self.deepest))
+        // The store's own filters know less than ours, and what it holds may be a moment old: as many are asked for as should do.
+        let share = few == nil && !filter.isOpen ? try await store.share(passing: filter) : 1
+        let asked = min(Int(Double(depth) / share), max(depth, Self.mostFiltered), Self.deepest)
+        let found = try await points(question, among: few, limit: few?.count ?? asked)
         let known = try await store.conversations(found.map(\.id), filter, limit: depth)
         return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
     }
