@@ -17,12 +17,26 @@ struct ChatMemory: Sendable {
 
     /// A chat with what memory adds to it.
     struct Chat: Sendable {
-        let body: CompletionBody
+        private(set) var body: CompletionBody
         let request: MemoryRequest
         /// What the user said last; `nil` when that is no text.
         let question: String?
         /// What the client is told.
-        let headers: HTTPFields
+        private(set) var headers: HTTPFields
+        /// The body as the client sent it, where something was added.
+        fileprivate var bare: CompletionBody?
+
+        /// Whether the model is told more than the client said.
+        var isEnriched: Bool { bare != nil }
+
+        /// The chat with what the client said alone.
+        var withoutMemories: Chat {
+            var chat = self
+            chat.body = bare ?? body
+            chat.headers[.xMemoryUsed] = "0"
+            chat.bare = nil
+            return chat
+        }
     }
 
     /// Recalls what belongs to the question and puts it before the model. The chat goes on when memory does not answer.
@@ -30,7 +44,9 @@ struct ChatMemory: Sendable {
     /// - Throws: 400 or 404 for a project that cannot be the caller's.
     func recall(_ request: MemoryRequest, for body: CompletionBody, logger: Logger) async throws -> Chat {
         let messages = try ChatMessages(body.bytes)
+        let asked = body
         var (body, headers) = (body, HTTPFields())
+        var bare: CompletionBody?
         headers[.xMemory] = request.mayKeep ? "on" : "read-only"
         headers[.xMemoryUsed] = "0"
         guard let question = messages.lastUserText else {
@@ -41,14 +57,17 @@ struct ChatMemory: Sendable {
                 RecallRequest(
                     query: question.prefix(bytes: Self.queryBytes), project_id: request.project, user_id: request.user, max_chars: budget))
             headers[.xMemoryUsed] = "\(recalled.conversation_ids.count)"
-            if !recalled.text.isEmpty { body.bytes = try messages.adding(recalled.text) }
+            if !recalled.text.isEmpty {
+                body.bytes = try messages.adding(recalled.text)
+                bare = asked
+            }
         } catch let error as UpstreamError {
             if let refusal = Self.refusal(error, of: request.project) { throw refusal }
             logger.warning("memory does not answer; the chat goes on without it", metadata: ["cause": "\(error)"])
             headers[.xMemory] = "unavailable"
             headers[.xMemoryUsed] = nil
         }
-        return Chat(body: body, request: request, question: question, headers: headers)
+        return Chat(body: body, request: request, question: question, headers: headers, bare: bare)
     }
 
     /// What sees the answer pass by and has the turn kept; `nil` where there is nothing to keep.

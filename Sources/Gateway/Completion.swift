@@ -33,8 +33,14 @@ struct Completion: Sendable {
             return relay.response(answer) { Self.brokenStream($0, upstream: upstream) }
         }
         let (answer, upstream, chat) = try await request.whileClientStays {
-            let chat = try await memory.recall(wish, for: body, logger: context.logger)
-            let (answer, upstream) = try await begin(chat.body, path, context)
+            var chat = try await memory.recall(wish, for: body, logger: context.logger)
+            var (answer, upstream) = try await begin(chat.body, path, context)
+            if answer.head.status == .badRequest, chat.isEnriched {
+                // What is remembered may be what makes it too long for the model. Asked without that, the mistake is the client's or none.
+                _ = try? await answer.head.body.collect(upTo: 1 << 16)
+                chat = chat.withoutMemories
+                (answer, upstream) = try await begin(chat.body, path, context)
+            }
             return (answer, upstream, chat)
         }
         let witness = memory.witness(of: chat, status: Int(answer.head.status.code), isStream: answer.isStream, since: start)

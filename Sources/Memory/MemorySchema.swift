@@ -6,8 +6,12 @@ enum MemorySchema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("conversations") { db in try db.execute(sql: conversations) }
         migrator.registerMigration("a million conversations") { db in try db.execute(sql: indexesForMany) }
+        migrator.registerMigration("vectors by model") { db in try db.execute(sql: modelOfVectors) }
         return migrator
     }
+
+    /// The embedding model that made the vectors in the store; those of another say nothing about them.
+    private static let modelOfVectors = "ALTER TABLE project ADD COLUMN embedding_model TEXT"
 
     /// What is asked often and must not look at everything: what waits for the vector store, and the most important. The index of words puts
     /// its parts together in larger but fewer steps, in whose way a writer is less often

@@ -114,10 +114,14 @@ public struct MemoryService: SuiteService {
         let missing = expected.synced.subtracting(there)
         let ghosts = there.subtracting(expected.synced).subtracting(expected.queued)
         if !missing.isEmpty {
-            problems.append("\(missing.count) vectors are missing from the store, among them that of \(missing.min() ?? 0)")
+            problems.append(
+                "\(missing.count) vectors are missing from the store, among them that of \(missing.min() ?? 0); write all anew: maru memory sync --anew"
+            )
         }
         if !ghosts.isEmpty {
-            problems.append("the store holds \(ghosts.count) vectors of no conversation, among them \(ghosts.min() ?? 0)")
+            problems.append(
+                "the store holds \(ghosts.count) vectors of no conversation, among them \(ghosts.min() ?? 0); write all anew: maru memory sync --anew"
+            )
         }
         return problems
     }

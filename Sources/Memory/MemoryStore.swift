@@ -187,7 +187,8 @@ struct MemoryStore: Sendable {
             guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
             let counts = try Row.fetchOne(
-                db, sql: "SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c WHERE c.id IN (\(Self.marks(ids)))",
+                db,
+                sql: "SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c WHERE c.id IN (\(Self.marks(ids)))",
                 arguments: condition.arguments + StatementArguments(ids))
             guard let counts else { return 1 }
             let (looked, passed): (Int, Int) = (counts[0], counts[1])

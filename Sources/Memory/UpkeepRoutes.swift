@@ -94,8 +94,10 @@ struct UpkeepRoutes: Sendable {
     }
 
     private struct SyncBody: StrictBody {
-        enum CodingKeys: String, CodingKey, CaseIterable { case sync_type, batch_size }
+        enum CodingKeys: String, CodingKey, CaseIterable { case sync_type, batch_size, anew }
         let sync_type: String?
+        /// Whether what the store holds is thrown away and written once more.
+        let anew: Bool?
         let batch_size: Int?
     }
 
@@ -105,7 +107,7 @@ struct UpkeepRoutes: Sendable {
             throw ServiceError.badRequest("“sync_type” is qdrant; there is no other.", code: "unknown_sync_type", parameter: "sync_type")
         }
         let batch = try MemoryLimits.number(body.batch_size, "batch_size", in: 1...128) ?? VectorSyncer.batch
-        let outcome = try await service.sync.run(store, batch: batch)
+        let outcome = try await service.sync.run(store, batch: batch, anew: body.anew ?? false)
         return [
             "sync_stats": try JSONValue.encoding(outcome),
             "message": .string("\(outcome.synced) vectors written, \(outcome.deleted) removed, \(outcome.failed) refused"),

@@ -141,6 +141,39 @@ extension MemoryStore {
         }
     }
 
+    /// Queues what the store holds once more: it is to be written anew. A piece at a time, so that who writes meanwhile does not wait long.
+    func queueAll() async throws {
+        var last: Int64? = 0
+        while let after = last {
+            last = try await pool.write { db in
+                let some = try Int64.fetchAll(
+                    db,
+                    sql: """
+                        SELECT conversation_id FROM conversation_embeddings WHERE conversation_id > ? AND sync_status = 'synced'
+                        ORDER BY conversation_id LIMIT ?
+                        """, arguments: [after, Self.requeued])
+                guard let end = some.last else { return nil }
+                try db.execute(
+                    sql: """
+                        UPDATE conversation_embeddings SET sync_status = 'pending'
+                        WHERE conversation_id > ? AND conversation_id <= ? AND sync_status = 'synced'
+                        """, arguments: [after, end])
+                return end
+            }
+        }
+    }
+
+    private static let requeued = 1_000
+
+    /// The embedding model that made the vectors in the store; `nil` before the first.
+    func embeddingModel() async throws -> String? {
+        try await pool.read { db in try String.fetchOne(db, sql: "SELECT embedding_model FROM project") }
+    }
+
+    func setEmbeddingModel(_ model: String) async throws {
+        try await pool.write { db in try db.execute(sql: "UPDATE project SET embedding_model = ?", arguments: [model]) }
+    }
+
     /// How long the queue is.
     func queueSize() async throws -> Int { try await pool.read(Self.queueSize) }
 

@@ -14,12 +14,20 @@ struct VectorSync: Sendable {
 
     private var collection: String { Self.collection(of: store.project) }
 
-    /// Works through the queue until it is empty or a service is away. What is refused waits for another run.
+    /// Works through the queue until it is empty or a service is away. What is refused waits for another run; what the store has lost, or
+    /// holds of another embedding model, is written anew.
     ///
+    /// - Parameter anew: whether everything is.
     /// - Throws: the database's error, or ``UpstreamError`` when a service is away; what was not written stays queued.
-    func run(batch: Int) async throws -> MemorySyncStats {
+    func run(batch: Int, anew: Bool = false) async throws -> MemorySyncStats {
         var outcome = MemorySyncStats()
         let begun = store.now()
+        if anew {
+            try await startAnew()
+        } else if (try? await vectors.collection(collection) == nil) == true {
+            // Somebody removed it. Where the store cannot be asked, writing will say so.
+            try await store.queueAll()
+        }
         try await delete(&outcome, batch: batch)
         while true {
             let taken = try await store.takePending(batch, due: begun)
@@ -58,6 +66,7 @@ struct VectorSync: Sendable {
 
     private func write(_ conversations: [Conversation]) async throws {
         let answer = try await embedding.embed(conversations.map { Self.text($0.query, $0.response) }, for: .passage, truncate: true)
+        try await keep(to: answer.model)
         let points = zip(conversations, answer.embeddings).map { conversation, vector in
             PointRecord(id: .number(UInt64(conversation.id)), vector: vector, payload: payload(of: conversation))
         }
@@ -70,6 +79,19 @@ struct VectorSync: Sendable {
         try await store.finish(conversations)
         // What is learnt here no question has to wait for; where that fails, the first one tries again.
         try? await meaning.prepare(for: answer.model)
+    }
+
+    private func keep(to model: String) async throws {
+        let before = try await store.embeddingModel()
+        guard before != model else { return }
+        if before != nil { try await startAnew() }
+        // Last of all: whatever ends before that begins again.
+        try await store.setEmbeddingModel(model)
+    }
+
+    private func startAnew() async throws {
+        try await vectors.deleteCollection(collection)
+        try await store.queueAll()
     }
 
     private func delete(_ outcome: inout MemorySyncStats, batch: Int) async throws {

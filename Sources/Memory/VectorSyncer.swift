@@ -118,13 +118,13 @@ final class VectorSyncer: Service {
         Gauge(label: "memory_sync_queue_size", dimensions: [("project_id", store.project.pseudonym)]).record(size)
     }
 
-    /// Works through a project's queue.
-    func run(_ store: MemoryStore, batch: Int) async throws -> MemorySyncStats {
+    /// Works through a project's queue, or writes everything anew.
+    func run(_ store: MemoryStore, batch: Int, anew: Bool = false) async throws -> MemorySyncStats {
         let outcome = try await turns.take(store.project) { [clients, meaning] in
             // One that was forgotten meanwhile has nothing to write.
             guard try await offPool({ FileManager.default.fileExists(atPath: store.path.string) }) else { return MemorySyncStats() }
             return try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning)
-                .run(batch: batch)
+                .run(batch: batch, anew: anew)
         }
         Counter(label: "memory_vectors_total", dimensions: [("action", "upsert")]).increment(by: outcome.synced)
         Counter(label: "memory_vectors_total", dimensions: [("action", "delete")]).increment(by: outcome.deleted)

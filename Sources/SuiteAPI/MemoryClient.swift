@@ -74,9 +74,11 @@ public struct MemoryClient: Sendable {
     }
 
     /// Brings the vector store in step.
-    public func sync(_ project: String) async throws -> MemorySyncStats {
+    ///
+    /// - Parameter anew: whether what it holds is thrown away and written once more.
+    public func sync(_ project: String, anew: Bool = false) async throws -> MemorySyncStats {
         struct Answer: Decodable { let sync_stats: MemorySyncStats }
-        let answer: Answer = try await patient.send(.POST, path(project, "sync"))
+        let answer: Answer = try await patient.send(.POST, path(project, "sync"), body: ["anew": anew])
         return answer.sync_stats
     }
 

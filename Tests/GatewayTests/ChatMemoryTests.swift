@@ -85,6 +85,21 @@ struct ChatMemoryTests {
         }
     }
 
+    @Test("A chat that has no room for what is remembered goes on without it; one that is too long itself is told so")
+    func noRoom() async throws {
+        try await MemoryChats.withMemory { chats in
+            _ = try await chats.say("My dog is called Bori.")
+            _ = try await chats.turns(1)
+            chats.model.longest.withLock { $0 = 200 }
+            let answer = try await chats.say("What is my dog called?")
+            #expect(answer.status == 200 && answer.memory == "on" && answer.used == 0)
+            #expect(try chats.lastMessages() == [#"{"role":"user","content":"What is my dog called?"}"#])
+            #expect(chats.model.seen.withLock { $0.count } == 3)
+            let tooLong = try await chats.say("What is my dog called? " + String(repeating: "And then? ", count: 40))
+            #expect(tooLong.status == 400 && tooLong.text.contains("past the context"))
+        }
+    }
+
     @Test("What is remembered is data: no mark in it ends its fence or a message, and it stands in one system message alone")
     func injection() async throws {
         try await MemoryChats.withMemory { chats in

@@ -32,6 +32,8 @@ final class NotingModel: SuiteService {
 
     /// A stream whose client has to leave.
     static let endless = "endless"
+    /// The longest body that it reads.
+    let longest = Mutex(Int.max)
 
     var routes: [Route] {
         [
@@ -39,6 +41,7 @@ final class NotingModel: SuiteService {
                 let body = String(buffer: try await request.bytes(context))
                 seen.withLock { $0.append(body) }
                 let text = answer.withLock { $0 }
+                guard body.utf8.count <= longest.withLock({ $0 }) else { throw ServiceError.badRequest("That is past the context.") }
                 if body.contains(Self.endless) { return Response(status: .ok, headers: Self.events, body: withoutEnd) }
                 if body.contains("\"stream\":true") {
                     return Response(status: .ok, headers: Self.events, body: .init(byteBuffer: ByteBuffer(string: Self.stream(text))))

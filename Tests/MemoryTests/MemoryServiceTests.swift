@@ -57,6 +57,45 @@ struct MemoryServiceTests {
         }
     }
 
+    @Test("What somebody removed from the vector store is written anew, by itself where the whole collection is gone")
+    func lostVectors() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.idleStore
+            for number in 0..<20 { try await store.keep("topic number\(number)") }
+            _ = try await stack.idle.sync.run(store, batch: 8)
+            let (vectors, collection) = (stack.idle.clients.vectors, VectorSync.collection(of: store.project))
+            try await vectors.deleteCollection(collection)
+            #expect(try await stack.idle.agreement(of: store).count == 1)
+            #expect(try await stack.idle.sync.run(store, batch: 8).synced == 20)
+            #expect(try await stack.idle.agreement(of: store) == [])
+            try await vectors.delete([.number(1)], from: collection)
+            #expect(try await stack.idle.agreement(of: store).first?.contains("maru memory sync --anew") == true)
+            #expect(try await stack.idle.sync.run(store, batch: 8, anew: true).synced == 20)
+            #expect(try await stack.idle.agreement(of: store) == [])
+        }
+    }
+
+    @Test("Vectors of another embedding model are compared with nothing, and made anew")
+    func otherModel() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await stack.idleStore
+            for number in 0..<10 { try await store.keep("topic number\(number)") }
+            _ = try await stack.idle.sync.run(store, batch: 8)
+            #expect(try await store.embeddingModel() == "words")
+            let vectors = stack.idle.clients.vectors
+            let stray = PointRecord(id: .number(99), vector: [Float](repeating: 1, count: 32), payload: [:])
+            try await vectors.upsert([stray], to: VectorSync.collection(of: store.project))
+            try await store.setEmbeddingModel("another")
+            let found = try await stack.idle.search(in: store).run("topic", MemoryFilter(), by: .hybrid, limit: 5)
+            #expect(found.way == .fts5 && found.hits.count == 5 && found.withoutVectors?.contains("another") == true)
+            try await store.keep("one more topic")
+            #expect(try await stack.idle.sync.run(store, batch: 8).synced == 11)
+            #expect(try await store.embeddingModel() == "words")
+            #expect(try await vectors.ids(in: VectorSync.collection(of: store.project)).count == 11)
+            #expect(try await stack.idle.search(in: store).run("topic", MemoryFilter(), by: .hybrid, limit: 5).way == .hybrid)
+        }
+    }
+
     @Test("weakness_38_conversations_of_all_ten_levels_go_from_rows_words_and_vectors_exactly_when_their_time_has_come")
     func weakness_38_levels() async throws {
         try await MemoryStack.run { stack in

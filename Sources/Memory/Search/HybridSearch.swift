@@ -71,7 +71,7 @@ struct HybridSearch: Sendable {
         let few = try await store.few(filter, atMost: Self.few)
         async let words =
             way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, among: few, limit: depth)
-        async let asked = way == .fts5 ? nil : meaning.question(text)
+        async let asked = way == .fts5 ? nil : meaning.question(text, for: store.embeddingModel())
         var hits: [Int64: Hit] = [:]
         for (rank, word) in try await words.enumerated() {
             var hit = Hit(conversation: word.conversation)

@@ -22,9 +22,14 @@ struct Meaning: Sendable {
         path = folder.appending("meaning.json")
     }
 
-    /// - Throws: ``UpstreamError`` when the embedding service cannot do it.
-    func question(_ text: String) async throws -> (question: MeaningScale.Question, scale: MeaningScale) {
+    /// - Parameter model: that made the vectors which the question is compared with; `nil`: whichever.
+    /// - Throws: ``UpstreamError`` when the embedding service cannot do it, or serves another model.
+    func question(_ text: String, for model: String?) async throws -> (question: MeaningScale.Question, scale: MeaningScale) {
         let answer = try await client.embed([text], for: .query, truncate: true)
+        if let model, model != answer.model {
+            throw UpstreamError(
+                service: "embedding", status: 503, message: "the vectors are of \(model) and are being made anew with \(answer.model)")
+        }
         let scale = try await scale(of: answer.model)
         return (scale.question(answer.embeddings[0], Language(of: text)), scale)
     }

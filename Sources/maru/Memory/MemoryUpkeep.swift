@@ -86,9 +86,14 @@ struct MemoryCleanup: AsyncParsableCommand {
 struct MemorySync: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Bring the vectors in step, now; also what was refused before.")
+    @Flag(help: "Throw the vectors away and write all anew, after the vector store lost or mixed up what it held.") var anew = false
     @OptionGroup var options: MemoryOptions
 
     func run() async throws {
+        if anew {
+            let stats = try await options.asking { try await $0.sync($1, anew: true) }
+            return try options.show(stats) { "\(stats.synced) vectors written, \(stats.failed) refused." }
+        }
         let answer = try await options.asking { try await $0.retrySync($1) }
         try options.show(answer) {
             let stats = answer["retry_stats"] ?? .null
