@@ -28,6 +28,8 @@ from stack import MARU, Stack  # noqa: E402
 SAVE_P50, SEARCH_P95, EXPIRY_WAIT = 1.0, 50.0, 100.0
 PROJECT, DIMENSION = "bench", 384
 ENGLISH, KOREAN = 30_000, 10_000
+# Else memory would make all vectors anew.
+OTHER_MODEL = "UPDATE project SET embedding_model = NULL"
 
 
 class Texts:
@@ -171,7 +173,7 @@ class Services:
         """Changes the database while no service has it open."""
         assert "memory-api" not in self.running
         with sqlite3.connect(self.database) as database:
-            database.execute(sql)
+            database.executescript(sql)
         database.close()
         # What was copied or changed so far must not be in the way of the first write that is measured.
         os.sync()
@@ -354,6 +356,7 @@ def main():
         without = searches(services, texts, given.queries, size)
         own_saves, _ = saves(services, texts, given.saves)
         services.stop("memory-api")
+        services.change(OTHER_MODEL)
 
         services.start("embedding")
         services.stack.wait_ready("embedding")
@@ -366,7 +369,7 @@ def main():
         figures["rss_memory_mb"], figures["rss_vectors_mb"] = round(services.rss("memory-api")), round(services.rss("qdrant"))
         services.stop("memory-api")
 
-        services.change(f"UPDATE conversations SET expires_at = '2020-01-01T00:00:00.000Z' WHERE id <= {expired}")
+        services.change(f"UPDATE conversations SET expires_at = '2020-01-01T00:00:00.000Z' WHERE id <= {expired}; {OTHER_MODEL}")
         services.start("memory-api", EMBEDDING_PORT=stub.server_port)
         waits, seconds = expiry(services, texts, expired)
         figures["rss_memory_after_expiry_mb"] = round(services.rss("memory-api"))
