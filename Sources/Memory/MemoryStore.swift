@@ -183,7 +183,9 @@ struct MemoryStore: Sendable {
     func share(passing filter: MemoryFilter) async throws -> Double {
         let condition = filter.condition(at: now())
         return try await pool.read { db in
-            let bounds = try Row.fetchOne(db, sql: "SELECT min(id), max(id) FROM conversations")
+            // Each by itself: an index gives the one or the other, for both at once all would be looked at.
+            let bounds = try Row.fetchOne(
+                db, sql: "SELECT (SELECT min(id) FROM conversations), (SELECT max(id) FROM conversations)")
             guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
             let counts = try Row.fetchOne(

@@ -8,7 +8,7 @@ public enum SettingSource: String, Sendable, CaseIterable {
 }
 
 /// All settings of a process, validated: flags over environment over `.env` over defaults. Nothing else reads the environment.
-public struct Settings: Sendable {
+public struct Settings: Sendable, CustomReflectable {
     /// The folder that relative paths are resolved against: that of the `.env` in force, or `~/.maru` without one.
     public let home: FilePath
     /// The `.env` in force.
@@ -16,6 +16,9 @@ public struct Settings: Sendable {
     /// Whether a supervisor started this process and holds the other end of its standard input.
     public let isSupervised: Bool
     private let values: [String: (text: String, source: SettingSource)]
+
+    /// Nothing that shows all that something holds shows keys.
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
 
     /// The variable by which a supervisor says so.
     public static let supervisedVariable = "MARU_SUPERVISED"

@@ -85,7 +85,7 @@ public struct ServiceServer: Sendable {
             router: router,
             server: .http1(configuration: .init(idleTimeout: .nanoseconds(idleLimit.nanoseconds))),
             configuration: .init(address: .hostname(settings[SettingKeys.host], port: listen), serverName: nil),
-            services: service.companions,
+            services: service.companions.map(NamedService.init),
             onServerRunning: { [logger] channel in
                 logger.info(
                     "listening", metadata: ["address": "\(channel.localAddress?.description ?? "?")", "version": "\(BuildInfo.version)"])
