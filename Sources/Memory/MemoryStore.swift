@@ -166,9 +166,8 @@ struct MemoryStore: Sendable {
         let arguments: StatementArguments
         if let session = filter.session {
             (sql, arguments) = ("session_id = ?", [session])
-        } else if filter.since != nil || filter.until != nil {
-            sql = "timestamp >= ? AND timestamp < ?"
-            arguments = [filter.since.map(MemoryTime.text) ?? "", filter.until.map(MemoryTime.text) ?? "~"]
+        } else if let span = filter.span {
+            (sql, arguments) = ("timestamp >= ? AND timestamp < ?", [span.from, span.to])
         } else {
             return nil
         }

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Memory
@@ -13,6 +14,25 @@ struct LexicalSearchTests {
             let best = try await store.keep("postgres index bloat", "Reindex postgres tables when the index is bloated.", importance: 3)
             for number in 0..<20 { try await store.keep("filler \(number)", "an index of books", importance: 9) }
             #expect(try await store.found("postgres index bloat").first == best)
+        }
+    }
+
+    @Test("Of a time long past what was said then is found, however many said the same words since")
+    func longPast() async throws {
+        try await withMemory { store, clock in
+            func keep(_ count: Int) async throws {
+                var turn = NewConversation(query: "the weather", response: "rain")
+                turn.importance = 10
+                try await store.pool.write { [turn] db in for _ in 0..<count { _ = try store.insert(turn, db) } }
+            }
+            try await keep(2_100)
+            let wanted = try await store.keep("the weather of the sea", "rain", importance: 10)
+            clock.advance(days: 1)
+            try await keep(4_100)
+            let past = MemoryFilter(until: clock.now.addingTimeInterval(-3_600))
+            #expect(try await store.few(past, atMost: 2_000) == nil)
+            #expect(try await store.found("weather", past).count == 10)
+            #expect(try await store.found("rain sea", past).first == wanted)
         }
     }
 

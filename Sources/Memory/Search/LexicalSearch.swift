@@ -37,18 +37,20 @@ struct LexicalSearch: Sendable {
         guard !query.terms.isEmpty, few?.isEmpty != true else { return [] }
         let condition = filter.condition(at: store.now())
         let only = few.map(Set.init)
-        let bounds = (few?.min() ?? 1)...(few?.max() ?? .max)
+        let whole = (few?.min() ?? 1)...(few?.max() ?? .max)
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
             let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
-            let postings = try query.terms.map { try Posting($0, last, within: bounds, depth, db) }
+            let within = try few == nil ? Self.window(of: filter, db) : nil
+            let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             var weights: [Int64: Double] = [:]
             for posting in postings {
                 for id in posting.ids where only?.contains(id) ?? true { weights[id, default: 0] += posting.weight }
             }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
                 let sum = postings.map(\.weight).reduce(0, +)
-                let window = max(bounds.lowerBound, last - Self.window)...bounds.upperBound
+                let bounds = within ?? whole
+                let window = max(bounds.lowerBound, min(last, bounds.upperBound) - Self.window)...bounds.upperBound
                 for id in try Posting.together(query.terms, within: window, depth, db) where only?.contains(id) ?? true {
                     weights[id] = sum
                 }
@@ -67,6 +69,19 @@ struct LexicalSearch: Sendable {
             }
             return Array(Self.rank(found, postings).prefix(limit))
         }
+    }
+
+    /// The numbers between which the conversations of a time lie, as far as they were saved in the order in which they happened: of a
+    /// frequent word the newest of all would be newer than that.
+    private static func window(of filter: MemoryFilter, _ db: Database) throws -> ClosedRange<Int64>? {
+        guard filter.until != nil, let span = filter.span else { return nil }
+        func end(_ order: String) throws -> Int64? {
+            try Int64.fetchOne(
+                db, sql: "SELECT id FROM conversations WHERE timestamp >= ? AND timestamp < ? ORDER BY timestamp \(order) LIMIT 1",
+                arguments: [span.from, span.to])
+        }
+        guard let first = try end("ASC"), let last = try end("DESC"), first <= last else { return nil }
+        return first...last
     }
 
     /// The conversations of the greatest weight, the greatest first, of equals the newest. Only what may be among them is put in order.
@@ -113,14 +128,18 @@ struct LexicalSearch: Sendable {
         let weight: Double
         let isCut: Bool
 
-        init(_ term: String, _ last: Int64, within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database) throws {
+        /// - Parameter narrowed: where a frequent word is looked for, instead of everywhere.
+        init(
+            _ term: String, _ last: Int64, within bounds: ClosedRange<Int64>, narrowed: ClosedRange<Int64>?, _ depth: Int, _ db: Database
+        ) throws {
             self.term = term
-            ids = try Self.rows(Self.quoted(term), within: bounds, depth, db)
-            isCut = ids.count == depth
+            let found = try Self.rows(Self.quoted(term), within: bounds, depth, db)
+            isCut = found.count == depth
+            ids = if isCut, let narrowed { try Self.rows(Self.quoted(term), within: narrowed, depth, db) } else { found }
             // Within bounds it is told by what lies within them.
             let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
             let total = Double(max(end - first + 1, 1))
-            let frequency = isCut ? total * Double(ids.count) / Double(max(end - (ids.last ?? 0), 1)) : Double(ids.count)
+            let frequency = isCut ? total * Double(found.count) / Double(max(end - (found.last ?? 0), 1)) : Double(found.count)
             weight = max(LexicalSearch.leastWeight, log(1 + (max(total - frequency, 0) + 0.5) / (frequency + 0.5)))
         }
 

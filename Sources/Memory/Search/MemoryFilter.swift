@@ -16,6 +16,12 @@ struct MemoryFilter: Sendable {
         importance == Importance.range && session == nil && model == nil && tags.isEmpty && since == nil && until == nil
     }
 
+    /// The time that it means, as the table has it, from the first on and before the second; `nil`: any.
+    var span: (from: String, to: String)? {
+        guard since != nil || until != nil else { return nil }
+        return (since.map(MemoryTime.text) ?? "", until.map(MemoryTime.text) ?? "~")
+    }
+
     /// As SQL about the table `conversations` under the name `c`. What is past its time is never meant.
     func condition(at moment: Date) -> (sql: String, arguments: StatementArguments) {
         var parts = ["(c.expires_at IS NULL OR c.expires_at > ?)"]
