@@ -79,9 +79,13 @@ class Texts:
         return entries
 
     def queries(self, count):
-        """Lists of queries by what is hard about them."""
+        """Lists of queries by what is hard about them.
+
+        The frequent words among them are short, as they are in languages: else the model would have more to read than of any real question."""
         def pick(words, least, most, each):
-            return [" ".join(words[i] for i in self.random.integers(least, most, each)) for _ in range(count)]
+            longest = 6 if words is self.english else 2
+            some = [word for word in words[least:most] if len(word) <= longest] if most <= 5_000 else words[least:most]
+            return [" ".join(some[i] for i in self.random.integers(0, len(some), each)) for _ in range(count)]
         return {
             "rare word": pick(self.english, 15_000, ENGLISH, 1),
             "common word": pick(self.english, 0, 8, 1),

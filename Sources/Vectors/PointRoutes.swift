@@ -73,7 +73,8 @@ struct PointRoutes {
                 let body = try await request.decode(ReadBody.self, context)
                 return try await QdrantReply.of {
                     let ids = try (body.ids ?? []).map { try $0.validated() }
-                    return records(try await collection(context).points(ids, vector: body.with_vector ?? false), body.with_payload ?? .all)
+                    let found = try await collection(context).points(ids, vector: body.with_vector ?? false)
+                    return found.map { PointAnswer($0, body.with_payload ?? .all) }
                 }
             },
             Route(.get, "/collections/{collection}/points/{id}", "One point.") { _, context in
@@ -82,7 +83,7 @@ struct PointRoutes {
                     guard let found = try await collection(context).points([id], vector: true).first else {
                         throw ServiceError.notFound("Not found: Point with id \(id) does not exists!", code: "point_not_found")
                     }
-                    return record(found, .all)
+                    return PointAnswer(found, .all)
                 }
             },
             Route(.post, "/collections/{collection}/points/scroll", "Points in the order of their ids, page by page.") { request, context in
@@ -92,10 +93,9 @@ struct PointRoutes {
                     let collection = try await collection(context)
                     let page = collection.page(from: try body.offset?.validated(), limit: limit, filter: body.filter)
                     let found = collection.points(page.ids, vector: body.with_vector ?? false)
-                    return [
-                        "points": records(found, body.with_payload ?? .all),
-                        "next_page_offset": page.next.map(JSONValue.init(id:)) ?? .null,
-                    ] as JSONValue
+                    return PointAnswer.Page(
+                        points: found.map { PointAnswer($0, body.with_payload ?? .all) },
+                        next_page_offset: page.next.map(JSONValue.init(id:)) ?? .null)
                 }
             },
             Route(.post, "/collections/{collection}/points/count", "How many points a filter lets through.") { request, context in
@@ -113,24 +113,24 @@ struct PointRoutes {
         [
             Route(.post, "/collections/{collection}/points/query", "The nearest points.") { request, context in
                 let body = try await request.decode(SearchBody.self, context)
-                return try await QdrantReply.of { ["points": .array(try await search(body, context))] as JSONValue }
+                return try await QdrantReply.of { PointAnswer.Found(points: try await search(body, context)) }
             },
             Route(.post, "/collections/{collection}/points/query/batch", "Several searches.") { request, context in
                 let bodies = try await request.decode(SearchesBody.self, context).searches
                 return try await QdrantReply.of {
-                    var answers: [JSONValue] = []
-                    for body in bodies { answers.append(["points": .array(try await search(body, context))]) }
-                    return JSONValue.array(answers)
+                    var answers: [PointAnswer.Found] = []
+                    for body in bodies { answers.append(PointAnswer.Found(points: try await search(body, context))) }
+                    return answers
                 }
             },
             Route(.post, "/collections/{collection}/points/search", "The nearest points, in the older form.") { request, context in
                 let body = try await request.decode(SearchBody.self, context)
-                return try await QdrantReply.of { JSONValue.array(try await search(body, context)) }
+                return try await QdrantReply.of { try await search(body, context) }
             },
         ]
     }
 
-    private func search(_ body: SearchBody, _ context: CallContext) async throws -> [JSONValue] {
+    private func search(_ body: SearchBody, _ context: CallContext) async throws -> [PointAnswer] {
         guard (body.prefetch ?? []).isEmpty else {
             throw ServiceError(.notImplemented, code: "not_supported", "Prefetch is not supported by this store.")
         }
@@ -170,11 +170,11 @@ struct PointRoutes {
             collection.points(found.map(\.id), vector: body.with_vector ?? false).map { ($0.id, $0) },
             uniquingKeysWith: { first, _ in first })
         return found.compactMap { hit in
-            guard let point = details[hit.id], case .object(var members) = record(point, body.with_payload ?? .none) else { return nil }
+            guard var point = details[hit.id].map({ PointAnswer($0, body.with_payload ?? .none) }) else { return nil }
             // JSON has no infinity; a product past the largest number is as near as can be.
-            members["score"] = .number(Double(min(max(hit.score, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)))
-            members["version"] = 0
-            return .object(members)
+            point.score = min(max(hit.score, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
+            point.version = 0
+            return point
         }
     }
 
@@ -188,19 +188,6 @@ struct PointRoutes {
             throw ServiceError.badRequest("limit must be from 1 to \(Self.pageLimit); \(limit) came.", parameter: "limit")
         }
         return limit
-    }
-
-    private func records(_ points: [(id: PointID, payload: [String: JSONValue], vector: [Float]?)], _ selection: PayloadSelection)
-        -> JSONValue
-    {
-        .array(points.map { record($0, selection) })
-    }
-
-    private func record(_ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection) -> JSONValue
-    {
-        var members: [String: JSONValue] = ["id": JSONValue(id: point.id), "payload": selection.apply(point.payload)]
-        if let vector = point.vector { members["vector"] = .array(vector.map { .number(Double($0)) }) }
-        return .object(members)
     }
 }
 

@@ -76,6 +76,19 @@ struct HybridSearchTests {
         }
     }
 
+    @Test("How many a filter lets through is judged by some of them, and never as none at all")
+    func share() async throws {
+        try await withMemory { store, _ in
+            #expect(try await store.share(passing: MemoryFilter(model: "small")) == 1)
+            for number in 0..<600 { try await store.keep("turn \(number)", importance: number % 7 < 2 ? 9 : 5) }
+            #expect(try await store.share(passing: MemoryFilter(importance: 9...10)) > 0.2)
+            #expect(try await store.share(passing: MemoryFilter(importance: 9...10)) < 0.5)
+            #expect(try await store.share(passing: MemoryFilter(importance: 5...10)) == 1)
+            let none = try await store.share(passing: MemoryFilter(model: "small"))
+            #expect(none > 0 && none < 0.01)
+        }
+    }
+
     @Test("In a session or a time of few conversations meaning is compared with each, however many are nearer elsewhere")
     func narrow() async throws {
         try await MemoryStack.run { stack in
