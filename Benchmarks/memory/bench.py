@@ -84,7 +84,7 @@ class Texts:
         The frequent words among them are short, as they are in languages: else the model would have more to read than of any real question."""
         def pick(words, least, most, each):
             longest = 6 if words is self.english else 2
-            some = [word for word in words[least:most] if len(word) <= longest] if most <= 5_000 else words[least:most]
+            some = [word for word in words[least:most] if len(word) <= longest] if 8 < most <= 5_000 else words[least:most]
             return [" ".join(some[i] for i in self.random.integers(0, len(some), each)) for _ in range(count)]
         return {
             "rare word": pick(self.english, 15_000, ENGLISH, 1),

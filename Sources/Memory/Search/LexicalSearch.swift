@@ -43,7 +43,7 @@ struct LexicalSearch: Sendable {
             let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
             let within = try few == nil ? Self.window(of: filter, db) : nil
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
-            var weights: [Int64: Double] = [:]
+            var weights: [Int64: Double] = Dictionary(minimumCapacity: postings.map(\.ids.count).reduce(0, +))
             for posting in postings {
                 for id in posting.ids where only?.contains(id) ?? true { weights[id, default: 0] += posting.weight }
             }
