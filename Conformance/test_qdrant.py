@@ -385,7 +385,7 @@ def test_points_come_back_as_they_were_sent(client, name):
     found = {hit.id: hit for hit in client.retrieve(name, [7, 8, 9, first, 404], with_vectors=True)}
     assert set(found) == {7, 8, 9, first}
     assert json.dumps(found[7].payload, sort_keys=True) == json.dumps(odd, sort_keys=True)
-    assert found[7].vector == numpy.array([0.1, -2.5, 3e-8, 4e7], dtype=numpy.float32).tolist()
+    assert found[7].vector == [0.1, -2.5, 3e-8, 4e7]
     assert not found[first].payload and not found[9].payload
     assert found[8].payload == {"n": 8}
 
