@@ -100,6 +100,7 @@ public struct MemoryService: SuiteService {
     /// What does not fit between conversations, index and vector store. What is in the queue is on its way, and no fault.
     func agreement(of store: MemoryStore) async throws -> [String] {
         var problems = try await store.checkAgreement().problems
+        let remedy = "write all anew: maru memory sync --anew --project \(store.project)"
         let expected = try await store.pointsExpected()
         let collection = VectorSync.collection(of: store.project)
         let there: Set<Int64>
@@ -115,13 +116,11 @@ public struct MemoryService: SuiteService {
         let ghosts = there.subtracting(expected.synced).subtracting(expected.queued)
         if !missing.isEmpty {
             problems.append(
-                "\(missing.count) vectors are missing from the store, among them that of \(missing.min() ?? 0); write all anew: maru memory sync --anew"
-            )
+                "\(missing.count) vectors are missing from the store, among them that of \(missing.min() ?? 0); \(remedy)")
         }
         if !ghosts.isEmpty {
             problems.append(
-                "the store holds \(ghosts.count) vectors of no conversation, among them \(ghosts.min() ?? 0); write all anew: maru memory sync --anew"
-            )
+                "the store holds \(ghosts.count) vectors of no conversation, among them \(ghosts.min() ?? 0); \(remedy)")
         }
         return problems
     }

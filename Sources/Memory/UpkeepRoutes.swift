@@ -107,6 +107,8 @@ struct UpkeepRoutes: Sendable {
             throw ServiceError.badRequest("“sync_type” is qdrant; there is no other.", code: "unknown_sync_type", parameter: "sync_type")
         }
         let batch = try MemoryLimits.number(body.batch_size, "batch_size", in: 1...128) ?? VectorSyncer.batch
+        // What this leaves over, whoever stops it, is gone on with.
+        defer { service.sync.wake(store) }
         let outcome = try await service.sync.run(store, batch: batch, anew: body.anew ?? false)
         return [
             "sync_stats": try JSONValue.encoding(outcome),

@@ -23,15 +23,20 @@ struct VectorSync: Sendable {
         var outcome = MemorySyncStats()
         let begun = store.now()
         if anew {
+            // Nothing is thrown away that could not be made once more.
+            _ = try await embedding.embed([Self.sample], for: .passage)
             try await startAnew()
-        } else if (try? await vectors.collection(collection) == nil) == true {
-            // Somebody removed it. Where the store cannot be asked, writing will say so.
-            try await store.queueAll()
         }
         try await delete(&outcome, batch: batch)
+        var hasLooked = false
         while true {
             let taken = try await store.takePending(batch, due: begun)
             guard !taken.isEmpty else {
+                // What was written a moment ago would have come upon it.
+                if outcome.synced == 0, !hasLooked {
+                    hasLooked = true
+                    if try await queueLost() { continue }
+                }
                 // What was refused before and is not due again.
                 outcome.skipped = max(0, try await store.putOff() - outcome.failed)
                 return outcome
@@ -66,13 +71,15 @@ struct VectorSync: Sendable {
 
     private func write(_ conversations: [Conversation]) async throws {
         let answer = try await embedding.embed(conversations.map { Self.text($0.query, $0.response) }, for: .passage, truncate: true)
-        try await keep(to: answer.model)
+        try await keep(to: answer)
         let points = zip(conversations, answer.embeddings).map { conversation, vector in
             PointRecord(id: .number(UInt64(conversation.id)), vector: vector, payload: payload(of: conversation))
         }
         do {
             try await vectors.upsert(points, to: collection)
         } catch let error as UpstreamError where error.status == 404 {
+            // There is none yet, or none any more: then what it held is written again.
+            try await store.queueAll()
             try await vectors.createCollection(collection, size: answer.dim)
             try await vectors.upsert(points, to: collection)
         }
@@ -81,18 +88,46 @@ struct VectorSync: Sendable {
         try? await meaning.prepare(for: answer.model)
     }
 
-    private func keep(to model: String) async throws {
+    /// Has all vectors made anew where the model is another than the one that made those in the store.
+    private func keep(to answer: EmbedResponse) async throws {
         let before = try await store.embeddingModel()
-        guard before != model else { return }
-        if before != nil { try await startAnew() }
+        guard before != answer.model else { return }
+        // Vectors that are older than the record of their model are judged by their length.
+        let size = try await vectors.collection(collection)?.size
+        if size != nil, before != nil || size != answer.dim { try await startAnew() }
         // Last of all: whatever ends before that begins again.
-        try await store.setEmbeddingModel(model)
+        try await store.setEmbeddingModel(answer.model)
     }
 
+    /// Queued first: whatever ends in between goes on with the next run.
     private func startAnew() async throws {
-        try await vectors.deleteCollection(collection)
         try await store.queueAll()
+        _ = try await store.retryNow()
+        try await vectors.deleteCollection(collection)
     }
+
+    /// Looks whether the store still has what it was given, made by the model of now. A service that is away is asked with the next run.
+    ///
+    /// - Returns: whether there may be something to write.
+    private func queueLost() async throws -> Bool {
+        guard let model = try await store.embeddingModel() else { return false }
+        let (size, answer): (Int?, EmbedResponse)
+        do {
+            (size, answer) = try await withDeadline(Self.patience) {
+                (try await vectors.collection(collection)?.size, try await embedding.embed([Self.sample], for: .passage))
+            }
+        } catch  where error is UpstreamError || error is DeadlineExceeded {
+            return false
+        }
+        guard size == nil || answer.model != model else { return false }
+        if size == nil { try await store.queueAll() }
+        try await keep(to: answer)
+        return true
+    }
+
+    private static let patience = Duration.seconds(5)
+    /// A text by which a model is told.
+    private static let sample = "memory"
 
     private func delete(_ outcome: inout MemorySyncStats, batch: Int) async throws {
         while true {

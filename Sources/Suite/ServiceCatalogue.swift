@@ -15,7 +15,7 @@ public struct ServiceDescriptor: Sendable {
     /// Services that this one calls: it starts once they answer, and is stopped before they are.
     public let dependencies: [ServiceID]
     /// Services that it calls where they run, without waiting for them: it is stopped before they are.
-    public let companions: [ServiceID]
+    public let optionalDependencies: [ServiceID]
     /// The smallest profile that contains the service.
     public let profile: Profile
     /// How long a start may take until it counts as failed. Models load for minutes on slow disks.
@@ -57,12 +57,12 @@ public enum ServiceCatalogue {
         return found
     }
 
-    /// The order in which running services are stopped: each wave holds those that none of the remaining ones calls.
+    /// The order in which running services are stopped: each wave holds those that none of the remaining ones is said to call.
     public static func stopWaves(_ running: [ServiceDescriptor]) -> [Set<ServiceID>] {
         var remaining = running
         var waves: [Set<ServiceID>] = []
         while !remaining.isEmpty {
-            let needed = Set(remaining.flatMap { $0.dependencies + $0.companions })
+            let needed = Set(remaining.flatMap { $0.dependencies + $0.optionalDependencies })
             let wave = Set(remaining.map(\.id).filter { !needed.contains($0) })
             precondition(!wave.isEmpty, "services depend on one another in a circle")
             waves.append(wave)
@@ -78,11 +78,12 @@ public enum ServiceCatalogue {
 
     private static func service(
         _ id: ServiceID, _ title: String, _ port: Setting<Int>?, and furtherPorts: [Setting<Int>] = [], health: String = "/health",
-        after dependencies: [ServiceID] = [], with companions: [ServiceID] = [], profile: Profile, start: Duration = .seconds(30)
+        after dependencies: [ServiceID] = [], with optionalDependencies: [ServiceID] = [], profile: Profile, start: Duration = .seconds(30)
     ) -> ServiceDescriptor {
         ServiceDescriptor(
             id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics",
-            dependencies: dependencies, companions: companions, profile: profile, startTimeout: start, gracePeriod: .seconds(10))
+            dependencies: dependencies, optionalDependencies: optionalDependencies, profile: profile, startTimeout: start,
+            gracePeriod: .seconds(10))
     }
 }
 

@@ -17,7 +17,7 @@ public struct Settings: Sendable, CustomReflectable {
     public let isSupervised: Bool
     private let values: [String: (text: String, source: SettingSource)]
 
-    /// Nothing that shows all that something holds shows keys.
+    /// Whatever is written out with its settings in it shows no keys.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 
     /// The variable by which a supervisor says so.

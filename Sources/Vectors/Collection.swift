@@ -1,3 +1,4 @@
+import Algorithms
 import Foundation
 import GRDB
 import HTTPTypes
@@ -178,8 +179,18 @@ final class Collection: Sendable {
 
     /// Ids in order from an offset on, and the id with which the next page begins.
     func page(from offset: PointID?, limit: Int, filter: Filter?) -> (ids: [PointID], next: PointID?) {
-        let ids = points.withLock { $0.page(from: offset, limit: limit, filter: filter) }
+        let all = filter == nil ? inOrder() : matching(filter).sorted()
+        let ids = all[(offset.map { offset in all.partitioningIndex { $0 >= offset } } ?? 0)...]
         return (Array(ids.prefix(limit)), ids.dropFirst(limit).first)
+    }
+
+    /// All ids, sorted while others search, and for the next page only when nothing came or went meanwhile.
+    private func inOrder() -> [PointID] {
+        let (known, ids, changes) = points.withLock { ($0.inOrder, $0.inOrder == nil ? $0.matching(nil) : [], $0.changes) }
+        if let known { return known }
+        let sorted = ids.sorted()
+        points.withLock { if $0.changes == changes { $0.inOrder = sorted } }
+        return sorted
     }
 
     /// The nearest points, best first.

@@ -1,4 +1,3 @@
-import Algorithms
 import ServiceKit
 import SuiteAPI
 
@@ -11,7 +10,11 @@ struct PointSet {
     private var payloads: [[String: JSONValue]] = []
     private var free: [Int] = []
     /// All ids in order, since somebody last went through them page by page; `nil` after a point came or went.
-    private var inOrder: [PointID]?
+    var inOrder: [PointID]?
+    /// How often a point came or went.
+    private(set) var changes = 0 {
+        didSet { inOrder = nil }
+    }
     var graph: GraphIndex?
     var payloadIndexes: [String: JSONValue] = [:] {
         didSet { wordFields = Set(payloadIndexes.filter { $0.value["type"] == "text" || $0.value == "text" }.keys) }
@@ -30,7 +33,7 @@ struct PointSet {
     /// Puts a point in, or in the place of the one with its id.
     mutating func put(_ id: PointID, vector: [Float], payload: [String: JSONValue]) throws {
         let slot = slots[id] ?? free.popLast() ?? ids.count
-        if slots[id] == nil { inOrder = nil }
+        if slots[id] == nil { changes += 1 }
         if slot == ids.count {
             ids.append(id)
             vectors += vector
@@ -50,7 +53,7 @@ struct PointSet {
 
     mutating func remove(_ id: PointID) {
         guard let slot = slots.removeValue(forKey: id) else { return }
-        inOrder = nil
+        changes += 1
         ids[slot] = nil
         payloads[slot] = [:]
         free.append(slot)
@@ -61,14 +64,6 @@ struct PointSet {
     func matching(_ filter: Filter?) -> [PointID] {
         guard let filter else { return Array(slots.keys) }
         return candidates(filter).compactMap { id, slot in filter.matches(id, payloads[slot], wordFields: wordFields) ? id : nil }
-    }
-
-    /// Ids in order from an offset on, one more than asked for where there are more.
-    mutating func page(from offset: PointID?, limit: Int, filter: Filter?) -> ArraySlice<PointID> {
-        let all = filter == nil ? inOrder ?? slots.keys.sorted() : matching(filter).sorted()
-        if filter == nil { inOrder = all }
-        let start = offset.map { offset in all.partitioningIndex { $0 >= offset } } ?? all.startIndex
-        return all[start...].prefix(limit + 1)
     }
 
     /// The points that a filter can let through: all, or those that it names.

@@ -119,7 +119,8 @@ struct LexicalSearchTests {
     func reasons() async throws {
         try await withMemory { store, _ in
             try await store.keep("kubernetes kubernetes upgrade")
-            let hits = try await LexicalSearch(store: store).run(MemoryQuery("kubernetes upgrade 계획"), MemoryFilter(), limit: 10)
+            let hits = try await LexicalSearch(store: store).run(
+                MemoryQuery("kubernetes upgrade 계획"), MemoryFilter(), .everything, limit: 10)
             #expect(hits.map(\.terms) == [["kubernetes", "upgrade"]])
             #expect((0...1).contains(try #require(hits.first?.score)))
         }

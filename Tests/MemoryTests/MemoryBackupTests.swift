@@ -48,6 +48,31 @@ struct MemoryBackupTests {
         }
     }
 
+    @Test("A backup that is older than a table of today is put back all the same, and the store's vectors keep their model")
+    func olderThanTheTables() async throws {
+        try await withMemory { store, clock in
+            let kept = try await store.keep("plums in July")
+            let backup = backup(of: store)
+            let file = try #require(try await backup.make([.daily], of: store).files.first)
+            let scratch = try MemoryBackup.Scratch(in: backup.folder)
+            try await backup.unpack(file, into: scratch.path("back.db"), scratch)
+            let old = try DatabaseQueue(path: scratch.path("back.db").string)
+            try await old.write { db in
+                try db.execute(
+                    sql: """
+                        ALTER TABLE project DROP COLUMN embedding_model;
+                        DELETE FROM grdb_migrations WHERE identifier = 'vectors by model';
+                        """)
+            }
+            try old.close()
+            try await store.setEmbeddingModel("words")
+            try await store.keep("said later")
+            #expect(try await store.restore(from: scratch.path("back.db")) == 1)
+            #expect(try await store.embeddingModel() == "words")
+            #expect(try await store.takePending(10, due: clock.now).map(\.id) == [kept])
+        }
+    }
+
     @Test("A damaged backup is told from a good one and restores nothing; one of today takes the place of an earlier one")
     func damaged() async throws {
         try await withMemory { store, _ in

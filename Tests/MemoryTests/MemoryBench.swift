@@ -46,6 +46,6 @@ extension MemoryStore {
     }
 
     func found(_ text: String, _ filter: MemoryFilter = MemoryFilter(), limit: Int = 10) async throws -> [Int64] {
-        try await LexicalSearch(store: self).run(MemoryQuery(text), filter, limit: limit).map(\.conversation.id)
+        try await LexicalSearch(store: self).run(MemoryQuery(text), filter, reach(of: filter), limit: limit).map(\.conversation.id)
     }
 }

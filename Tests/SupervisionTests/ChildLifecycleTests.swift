@@ -80,7 +80,7 @@ struct ChildLifecycleTests {
         #expect(Set(waves.joined()) == Set(ServiceID.allCases))
         for service in ServiceCatalogue.all {
             let own = try #require(waves.firstIndex { $0.contains(service.id) })
-            for needed in service.dependencies + service.companions {
+            for needed in service.dependencies + service.optionalDependencies {
                 #expect(own < (try #require(waves.firstIndex { $0.contains(needed) })), "\(service.id) \(needed)")
             }
         }

@@ -19,15 +19,19 @@ extension MemoryStore {
                     UNION SELECT point_id FROM vector_deletions
                     """)
             let created = try String.fetchOne(db, sql: "SELECT created_at FROM project") ?? moment
+            let model = try String.fetchOne(db, sql: "SELECT embedding_model FROM project")
             let last = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'conversations'") ?? 0
             let source = try DatabaseQueue(path: draft.string)
+            // A backup may be older than a table of today.
+            try MemorySchema.migrator.migrate(source)
             let count = try source.write { source in
                 try source.execute(
                     sql: "INSERT OR IGNORE INTO project (id, project_id, owner, created_at) VALUES (1, ?, ?, ?)",
                     arguments: [project, owner, moment])
-                // Since when it is his does not change by what it holds.
+                // Since when it is his does not change by what it holds, nor do the vectors that the store has.
                 try source.execute(
-                    sql: "UPDATE project SET project_id = ?, owner = ?, created_at = ?", arguments: [project, owner, created])
+                    sql: "UPDATE project SET project_id = ?, owner = ?, created_at = ?, embedding_model = ?",
+                    arguments: [project, owner, created, model])
                 try source.execute(
                     sql: """
                         DELETE FROM conversation_embeddings; DELETE FROM vector_deletions;

@@ -43,8 +43,8 @@ struct HybridSearch: Sendable {
     static let depth = 50
     /// Hits that are asked of the vector store at the most: it gives no more.
     private static let deepest = 10_000
-    /// Hits that are asked of it for the sake of a filter.
-    private static let mostFiltered = 500
+    /// How many times as many hits are asked of it at the most for the sake of a filter.
+    private static let mostFiltered = 10
     /// What a conversation that says nothing but the question's words gains, in similarity. A sum ranks better than ranks alone (reciprocal
     /// rank fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Figures are
     /// in Benchmarks/memory/README.md.
@@ -56,8 +56,6 @@ struct HybridSearch: Sendable {
     static let weightOfRecency = 0.01
     /// Days after which newness has halved.
     static let halfLife = 30.0
-    /// Conversations that a session or a time may have so that each of them is looked at.
-    private static let few = 2_000
 
     let store: MemoryStore
     let meaning: Meaning
@@ -68,9 +66,9 @@ struct HybridSearch: Sendable {
     /// - Throws: the database's error; 503 when meaning alone is asked for and cannot be had.
     func run(_ text: String, _ filter: MemoryFilter, by way: Way, limit: Int) async throws -> Found {
         let depth = min(max(Self.depth, limit), Self.deepest)
-        let few = try await store.few(filter, atMost: Self.few)
+        let reach = try await store.reach(of: filter)
         async let words =
-            way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, among: few, limit: depth)
+            way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, reach, limit: depth)
         async let asked = way == .fts5 ? nil : meaning.question(text, for: store.embeddingModel())
         var hits: [Int64: Hit] = [:]
         for (rank, word) in try await words.enumerated() {
@@ -81,7 +79,7 @@ struct HybridSearch: Sendable {
         do {
             guard let (question, scale) = try await asked else { return Found(hits: ranked(hits, limit), way: way, withoutVectors: nil) }
             var compared = hits
-            try await compare(&compared, with: question, filter, few, depth)
+            try await compare(&compared, with: question, filter, reach, depth)
             let best = try await Succession(scale: scale, vectors: vectors, collection: collection).ordered(ranked(compared, limit))
             return Found(hits: best, way: way, withoutVectors: nil)
         } catch let error as UpstreamError {
@@ -108,11 +106,11 @@ struct HybridSearch: Sendable {
     ///
     /// - Throws: ``UpstreamError`` when the store cannot tell.
     private func compare(
-        _ hits: inout [Int64: Hit], with question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
+        _ hits: inout [Int64: Hit], with question: MeaningScale.Question, _ filter: MemoryFilter, _ reach: MemoryReach, _ depth: Int
     ) async throws {
         let named = hits.values.sorted { ($0.lexicalRank ?? 0) < ($1.lexicalRank ?? 0) }.prefix(Self.depth).map(\.conversation.id)
         async let those = points(question, among: named, limit: named.count)
-        async let nearest = nearest(question, filter, few, depth)
+        async let nearest = nearest(question, filter, reach, depth)
         for (id, similarity) in try await those { hits[id]?.similarity = similarity }
         let near = try await nearest
         for (rank, (conversation, similarity)) in near.enumerated() {
@@ -127,14 +125,20 @@ struct HybridSearch: Sendable {
 
     /// The conversations that are nearest in meaning.
     private func nearest(
-        _ question: MeaningScale.Question, _ filter: MemoryFilter, _ few: [Int64]?, _ depth: Int
+        _ question: MeaningScale.Question, _ filter: MemoryFilter, _ reach: MemoryReach, _ depth: Int
     ) async throws -> [(Conversation, Double)] {
         // The store's own filters know less than ours, and what it holds may be a moment old: as many are asked for as should do.
-        let share = few == nil && !filter.isOpen ? try await store.share(passing: filter) : 1
-        let asked = min(Int(Double(depth) / share), max(depth, Self.mostFiltered), Self.deepest)
-        let found = try await points(question, among: few, limit: few?.count ?? asked)
-        let known = try await store.conversations(found.map(\.id), filter, limit: depth)
-        return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
+        let most = filter.isOpen ? depth : min(depth * Self.mostFiltered, Self.deepest)
+        var asked = reach.few?.count ?? min(Int(Double(depth) / reach.share * 1.25), most)
+        while true {
+            let found = try await points(question, among: reach.few, limit: asked)
+            let known = try await store.conversations(found.map(\.id), filter, limit: depth)
+            // Of what is near fewer may pass than of all others.
+            if known.count >= depth || found.count < asked || asked >= most || reach.few != nil {
+                return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
+            }
+            asked = most
+        }
     }
 
     /// Points of the store, the nearest first, of all or of those that are named.
@@ -150,7 +154,10 @@ struct HybridSearch: Sendable {
                 return (Int64(clamping: id), question.similarity(point.score))
             }
         } catch let error as UpstreamError where error.status == 404 {
-            // Nothing was written yet.
+            // Nothing was written yet; or it was, and is gone.
+            guard try await store.embeddingModel() == nil else {
+                throw UpstreamError(service: "qdrant", status: 503, message: "the vectors are gone and are being made anew")
+            }
             return []
         }
     }

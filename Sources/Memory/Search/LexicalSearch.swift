@@ -29,11 +29,13 @@ struct LexicalSearch: Sendable {
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
     /// better.
     private static let leastWeight = 0.25
+    /// Less than any weight.
+    private static let slight = 1e-9
 
     let store: MemoryStore
 
-    /// - Parameter few: the conversations that the filter can let through, where they are few and known.
-    func run(_ query: MemoryQuery, _ filter: MemoryFilter, among few: [Int64]? = nil, limit: Int) async throws -> [Hit] {
+    func run(_ query: MemoryQuery, _ filter: MemoryFilter, _ reach: MemoryReach, limit: Int) async throws -> [Hit] {
+        let few = reach.few
         guard !query.terms.isEmpty, few?.isEmpty != true else { return [] }
         let condition = filter.condition(at: store.now())
         let only = few.map(Set.init)
@@ -45,18 +47,24 @@ struct LexicalSearch: Sendable {
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             var weights: [Int64: Double] = Dictionary(minimumCapacity: postings.map(\.ids.count).reduce(0, +))
             for posting in postings {
-                for id in posting.ids where only?.contains(id) ?? true { weights[id, default: 0] += posting.weight }
+                for id in posting.ids where only?.contains(id) ?? true {
+                    // Of equals those of the time are judged first.
+                    weights[id, default: within?.contains(id) == true ? Self.slight : 0] += posting.weight
+                }
             }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
                 let sum = postings.map(\.weight).reduce(0, +)
-                let bounds = within ?? whole
-                let window = max(bounds.lowerBound, min(last, bounds.upperBound) - Self.window)...bounds.upperBound
-                for id in try Posting.together(query.terms, within: window, depth, db) where only?.contains(id) ?? true {
-                    weights[id] = sum
+                for bounds in [whole, within].compactMap({ $0 }) {
+                    let window = max(bounds.lowerBound, min(last, bounds.upperBound) - Self.window)...bounds.upperBound
+                    for id in try Posting.together(query.terms, within: window, depth, db) where only?.contains(id) ?? true {
+                        weights[id] = within?.contains(id) == true ? sum + Self.slight : sum
+                    }
                 }
             }
             let wanted = max(Self.ranked, limit)
-            let (most, step) = filter.isOpen ? (wanted, wanted) : (Self.judged, Self.judgedAtOnce)
+            let most = filter.isOpen ? wanted : Self.judged
+            // Some more than should do, since those that hold the words are not as all others are.
+            let step = filter.isOpen ? wanted : min(Int(Double(wanted) / reach.share * 1.25), Self.judgedAtOnce)
             let order = Self.best(weights, most)
             var found: [Conversation] = []
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
@@ -128,14 +136,17 @@ struct LexicalSearch: Sendable {
         let weight: Double
         let isCut: Bool
 
-        /// - Parameter narrowed: where a frequent word is looked for, instead of everywhere.
+        /// - Parameter narrowed: where a frequent word is looked for besides.
         init(
             _ term: String, _ last: Int64, within bounds: ClosedRange<Int64>, narrowed: ClosedRange<Int64>?, _ depth: Int, _ db: Database
         ) throws {
             self.term = term
             let found = try Self.rows(Self.quoted(term), within: bounds, depth, db)
             isCut = found.count == depth
-            ids = if isCut, let narrowed { try Self.rows(Self.quoted(term), within: narrowed, depth, db) } else { found }
+            ids =
+                if isCut, let narrowed {
+                    Array(Set(found).union(try Self.rows(Self.quoted(term), within: narrowed, depth, db)))
+                } else { found }
             // Within bounds it is told by what lies within them.
             let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
             let total = Double(max(end - first + 1, 1))
