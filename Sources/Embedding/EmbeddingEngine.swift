@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import NIOHTTP1
 import ServiceKit
+import SuiteAPI
 
 /// What an engine does for the embedder.
 struct EmbeddingEngine: Sendable {
@@ -67,7 +68,7 @@ extension EmbeddingEngine {
     private struct Embeddings: Decodable {
         struct Item: Decodable {
             let index: Int
-            let embedding: [Float]
+            @JSONFloats var embedding: [Float]
         }
         struct Usage: Decodable { let prompt_tokens: Int }
         let data: [Item]

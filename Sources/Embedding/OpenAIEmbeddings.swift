@@ -55,7 +55,7 @@ struct OpenAIEmbeddingResponse: Encodable, Sendable {
             try container.encode("embedding", forKey: .object)
             try container.encode(index, forKey: .index)
             switch vector {
-            case .numbers(let numbers): try container.encode(numbers, forKey: .embedding)
+            case .numbers(let numbers): try container.encode(JSONFloats(wrappedValue: numbers), forKey: .embedding)
             case .base64(let text): try container.encode(text, forKey: .embedding)
             }
         }

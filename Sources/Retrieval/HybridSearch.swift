@@ -53,7 +53,7 @@ struct HybridSearch: Sendable {
     private func dense(_ question: String, _ collection: String, _ limit: Int) async throws -> [(String, Double)] {
         let vector = try await embedding.vectors([question], in: [Language(of: question)], for: .query)[0]
         do {
-            return try await vectors.search(vector, in: collection, limit: max(Self.depth, limit)).map {
+            return try await vectors.search(VectorStoreClient.Search(vector, limit: max(Self.depth, limit)), in: collection).map {
                 ($0.id.description, Double($0.score))
             }
         } catch let error as UpstreamError where error.status == 404 {

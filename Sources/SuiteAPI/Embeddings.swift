@@ -20,7 +20,8 @@ public struct EmbedRequest: Codable, Sendable {
 
 /// The answer of `POST /embed`: one vector for each text, in order.
 public struct EmbedResponse: Codable, Sendable {
-    public let embeddings: [[Float]]
+    public var embeddings: [[Float]] { vectors.map(\.wrappedValue) }
+    private let vectors: [JSONFloats]
     public let model: String
     public let dim: Int
     public let normalize: Bool
@@ -28,11 +29,16 @@ public struct EmbedResponse: Codable, Sendable {
     public let truncated: [Int]
 
     public init(embeddings: [[Float]], model: String, dim: Int, normalize: Bool, truncated: [Int] = []) {
-        self.embeddings = embeddings
+        vectors = embeddings.map(JSONFloats.init)
         self.model = model
         self.dim = dim
         self.normalize = normalize
         self.truncated = truncated
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case vectors = "embeddings"
+        case model, dim, normalize, truncated
     }
 }
 

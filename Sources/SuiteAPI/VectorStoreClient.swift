@@ -92,26 +92,42 @@ public struct VectorStoreClient: Sendable {
         let _: JSONValue = try await client.send(.POST, "/collections/\(Self.escaped(collection))/points/delete?wait=true", body: body)
     }
 
-    /// The nearest points, best first.
-    ///
-    /// - Parameters:
-    ///   - ids: points that are compared; `nil`: all.
-    ///   - payload: whether payloads come with them.
-    public func search(
-        _ vector: [Float], in collection: String, limit: Int, among ids: [PointID]? = nil, payload: Bool = true
-    ) async throws -> [ScoredPoint] {
-        struct HasID: Codable { let has_id: [PointID] }
-        struct Query: Codable {
-            let query: [Float]
-            let limit: Int
-            let with_payload: Bool
-            let filter: [String: [HasID]]?
+    /// What is asked for the points that are nearest to a vector.
+    public struct Search: Encodable, Sendable {
+        private struct HasID: Encodable { let has_id: [PointID] }
+
+        @JSONFloats private var query: [Float]
+        private let limit: Int
+        private let with_payload: Bool
+        private let filter: [String: [HasID]]?
+
+        /// - Parameters:
+        ///   - ids: points that are compared; `nil`: all.
+        ///   - payload: whether payloads come with them.
+        public init(_ vector: [Float], limit: Int, among ids: [PointID]? = nil, payload: Bool = true) {
+            (query, self.limit, with_payload) = (vector, limit, payload)
+            filter = ids.map { ["must": [HasID(has_id: $0)]] }
         }
-        struct Points: Codable, Sendable { let points: [ScoredPoint] }
-        let query = Query(query: vector, limit: limit, with_payload: payload, filter: ids.map { ["must": [HasID(has_id: $0)]] })
-        let answer: QdrantAnswer<Points> = try await client.send(
-            .POST, "/collections/\(Self.escaped(collection))/points/query", body: query)
+    }
+
+    private struct Found: Codable, Sendable { let points: [ScoredPoint] }
+
+    /// The nearest points, best first.
+    public func search(_ search: Search, in collection: String) async throws -> [ScoredPoint] {
+        let answer: QdrantAnswer<Found> = try await client.send(
+            .POST, "/collections/\(Self.escaped(collection))/points/query", body: search)
         return answer.result.points
+    }
+
+    /// The same for several searches at once, in order.
+    public func search(_ searches: [Search], in collection: String) async throws -> [[ScoredPoint]] {
+        let answer: QdrantAnswer<[Found]> = try await client.send(
+            .POST, "/collections/\(Self.escaped(collection))/points/query/batch", body: ["searches": searches])
+        guard answer.result.count == searches.count else {
+            throw UpstreamError(
+                service: client.name, status: 200, message: "\(answer.result.count) answers came to \(searches.count) searches")
+        }
+        return answer.result.map(\.points)
     }
 
     /// The vectors of points, as the store holds them; of those that it holds.
@@ -125,7 +141,7 @@ public struct VectorStoreClient: Sendable {
         }
         struct Point: Codable, Sendable {
             let id: PointID
-            let vector: [Float]
+            @JSONFloats var vector: [Float]
         }
         let answer: QdrantAnswer<[Point]> = try await client.send(
             .POST, "/collections/\(Self.escaped(collection))/points", body: Read(ids: ids))

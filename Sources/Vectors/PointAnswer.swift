@@ -9,10 +9,10 @@ struct PointAnswer: Codable, Sendable {
     var score: Float?
     /// `null` where none is asked for.
     let payload: JSONValue
-    let vector: [Float]?
+    let vector: JSONFloats?
 
     init(_ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection) {
-        (id, payload, vector) = (point.id, selection.apply(point.payload), point.vector)
+        (id, payload, vector) = (point.id, selection.apply(point.payload), point.vector.map(JSONFloats.init))
     }
 
     /// What a search found.

@@ -8,7 +8,7 @@ struct UpsertBody: Decodable, Sendable {
 
     private struct Point: Decodable {
         let id: PointID
-        let vector: [Float]
+        @JSONFloats var vector: [Float]
         let payload: [String: JSONValue]?
 
         private enum CodingKeys: CodingKey { case id, vector, payload }
@@ -17,13 +17,13 @@ struct UpsertBody: Decodable, Sendable {
             try decoder.refuseMembers(besides: ["id", "vector", "payload"], of: "a point")
             let container = try decoder.container(keyedBy: CodingKeys.self)
             id = try container.decode(PointID.self, forKey: .id)
-            vector = try container.decode([Float].self, forKey: .vector)
+            _vector = try container.decode(JSONFloats.self, forKey: .vector)
             payload = try container.decodeIfPresent([String: JSONValue].self, forKey: .payload)
         }
     }
     private struct Batch: Decodable {
         let ids: [PointID]
-        let vectors: [[Float]]
+        let vectors: [JSONFloats]
         let payloads: [[String: JSONValue]?]?
     }
     private enum Keys: CodingKey { case points, batch }
@@ -37,7 +37,7 @@ struct UpsertBody: Decodable, Sendable {
                 throw ServiceError.badRequest("ids, vectors and payloads of a batch must be equally many.", code: "uneven_batch")
             }
             records = batch.ids.indices.map { index in
-                PointRecord(id: batch.ids[index], vector: batch.vectors[index], payload: batch.payloads?[index] ?? [:])
+                PointRecord(id: batch.ids[index], vector: batch.vectors[index].wrappedValue, payload: batch.payloads?[index] ?? [:])
             }
         } else {
             records = try container.decode([Point].self, forKey: .points).map {
@@ -179,8 +179,8 @@ struct SearchBody: Decodable, Sendable {
         private enum Keys: CodingKey { case nearest }
 
         init(from decoder: any Decoder) throws {
-            if let vector = try? decoder.singleValueContainer().decode([Float].self) {
-                self = .vector(vector)
+            if let vector = try? decoder.singleValueContainer().decode(JSONFloats.self) {
+                self = .vector(vector.wrappedValue)
             } else if let id = try? decoder.singleValueContainer().decode(PointID.self) {
                 self = .point(id)
             } else if let container = try? decoder.container(keyedBy: Keys.self), container.contains(.nearest) {
@@ -221,7 +221,7 @@ struct SearchBody: Decodable, Sendable {
         try decoder.refuseMembers(besides: Set(CodingKeys.allCases.map(\.rawValue)), of: "a search")
         let container = try decoder.container(keyedBy: CodingKeys.self)
         query = try container.decodeIfPresent(Query.self, forKey: .query)
-        vector = try container.decodeIfPresent([Float].self, forKey: .vector)
+        vector = try container.decodeIfPresent(JSONFloats.self, forKey: .vector)?.wrappedValue
         filter = try container.decodeIfPresent(Filter.self, forKey: .filter)
         limit = try container.decodeIfPresent(Int.self, forKey: .limit)
         offset = try container.decodeIfPresent(Int.self, forKey: .offset)
