@@ -2,6 +2,7 @@
 
 #include <hnswlib/hnswlib.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -89,12 +90,16 @@ chnsw_index *chnsw_create(size_t dimension, size_t capacity, size_t m, size_t ef
 
 void chnsw_free(chnsw_index *index) { delete index; }
 
-bool chnsw_add(chnsw_index *index, const float *vector, uint64_t label) {
+bool chnsw_reserve(chnsw_index *index, size_t more) {
     return guarded([&] {
         auto &graph = *index->graph;
-        if (graph.cur_element_count >= graph.max_elements_) graph.resizeIndex(graph.max_elements_ * 2);
-        graph.addPoint(vector, label);
+        const size_t needed = graph.cur_element_count + more;
+        if (needed > graph.max_elements_) graph.resizeIndex(std::max(needed, graph.max_elements_ * 2));
     });
+}
+
+bool chnsw_add(chnsw_index *index, const float *vector, uint64_t label) {
+    return guarded([&] { index->graph->addPoint(vector, label); });
 }
 
 bool chnsw_remove(chnsw_index *index, uint64_t label) {

@@ -50,7 +50,8 @@ final class Collection: Sendable {
             let rows = try Row.fetchCursor(db, sql: "SELECT id, vector, payload FROM points ORDER BY rowid")
             while let row = try rows.next() {
                 let payload = try JSONDecoder().decode([String: JSONValue].self, from: row["payload"] as Data)
-                try set.put(PointID(stored: row["id"]), vector: (row["vector"] as Data).floats, payload: payload)
+                try set.put(
+                    CollectionOfOne(PointRecord(id: PointID(stored: row["id"]), vector: (row["vector"] as Data).floats, payload: payload)))
             }
         }
         points = Mutex(set)
@@ -70,6 +71,9 @@ final class Collection: Sendable {
         }
         return migrator
     }()
+
+    /// Points that are placed while searches wait: some milliseconds for each processor.
+    private static let placedAtOnce = 16 * ProcessInfo.processInfo.activeProcessorCount
 
     var count: Int { points.withLock { $0.count } }
 
@@ -102,9 +106,10 @@ final class Collection: Sendable {
             for record in prepared {
                 try insert.execute(arguments: [record.id.stored, Data(floats: record.vector), try JSONEncoder().encode(record.payload)])
             }
-        } apply: { set, _ in
-            for record in prepared { try set.put(record.id, vector: record.vector, payload: record.payload) }
-            if set.graph == nil, set.config.distance.largerIsNearer, set.count >= GraphIndex.threshold { set.graph = try set.builtGraph() }
+        } apply: { _ in
+            // A few at a time: who searches meanwhile does not wait for all of them.
+            for few in prepared.chunks(ofCount: Self.placedAtOnce) { try self.points.withLock { try $0.put(few) } }
+            try self.buildGraphIfWorthwhile()
         }
     }
 
@@ -113,8 +118,8 @@ final class Collection: Sendable {
         try await change { db -> Void in
             let delete = try db.makeStatement(sql: "DELETE FROM points WHERE id = ?")
             for id in ids { try delete.execute(arguments: [id.stored]) }
-        } apply: { set, _ in
-            for id in ids { set.remove(id) }
+        } apply: { _ in
+            self.points.withLock { set in for id in ids { set.remove(id) } }
         }
     }
 
@@ -130,8 +135,8 @@ final class Collection: Sendable {
                 try new.execute(arguments: [try JSONEncoder().encode(payload), id.stored])
                 return (id, payload)
             }
-        } apply: { set, changed in
-            for (id, payload) in changed { set.setPayload(id, payload) }
+        } apply: { changed in
+            self.points.withLock { set in for (id, payload) in changed { set.setPayload(id, payload) } }
         }
     }
 
@@ -142,14 +147,14 @@ final class Collection: Sendable {
             guard let schema else { return }
             try db.execute(
                 sql: "INSERT INTO payload_indexes (field, schema) VALUES (?, ?)", arguments: [field, try JSONEncoder().encode(schema)])
-        } apply: { set, _ in
-            set.payloadIndexes[field] = schema
+        } apply: { _ in
+            self.points.withLock { $0.payloadIndexes[field] = schema }
         }
     }
 
     /// - Throws: 404 when the collection was removed meanwhile.
     private func change<Change: Sendable>(
-        _ write: @escaping @Sendable (Database) throws -> Change, apply: @escaping @Sendable (inout PointSet, Change) throws -> Void
+        _ write: @escaping @Sendable (Database) throws -> Change, apply: @escaping @Sendable (Change) throws -> Void
     ) async throws {
         do {
             try await database.writeWithoutTransaction { db in
@@ -159,7 +164,7 @@ final class Collection: Sendable {
                     return .commit
                 }
                 // Committed: now readers may see it. Still on the queue, so changes are shown in the order of their commits.
-                if let change { try self.points.withLock { try apply(&$0, change) } }
+                if let change { try apply(change) }
             }
         } catch  where !isOpen.withLock({ $0 }) {
             throw CollectionStore.notFound(name)

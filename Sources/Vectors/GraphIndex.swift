@@ -1,6 +1,8 @@
 import CHnsw
+import Dispatch
 import HTTPTypes
 import ServiceKit
+import Synchronization
 
 /// The graph over a collection's vectors. A cache: everything in it can be built again from the points.
 ///
@@ -9,7 +11,8 @@ final class GraphIndex {
     /// Below this many points looking at all of them is as fast as a graph, and exact.
     static let threshold = 2_000
     private static let neighbours = 16
-    private static let effortOfBuilding = 200
+    /// As Qdrant's default.
+    private static let effortOfBuilding = 100
     /// Points that are looked at: recall of 0.99 and more on real embeddings. Whoever asks for very many needs few more than that.
     private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, min(limit * 8, limit + 512)) }
 
@@ -24,8 +27,25 @@ final class GraphIndex {
 
     deinit { chnsw_free(handle) }
 
-    func add(_ vector: UnsafePointer<Float>, slot: Int) throws {
-        guard chnsw_add(handle, vector, UInt64(slot)) else { throw Self.lastError() }
+    /// Puts a vector in the place of the one that the slot had.
+    func replace(_ vector: [Float], slot: Int) throws {
+        guard chnsw_reserve(handle, 1), chnsw_add(handle, vector, UInt64(slot)) else { throw Self.lastError() }
+    }
+
+    /// Adds vectors of slots that the graph never had, on all processors at once.
+    ///
+    /// - Parameter vector: of a slot; it has to stay where it is until this returns.
+    func add(_ slots: some RandomAccessCollection<Int>, _ vector: (Int) -> UnsafePointer<Float>) throws {
+        guard chnsw_reserve(handle, slots.count) else { throw Self.lastError() }
+        // The library lets several threads add at once; nobody else has the graph meanwhile, and the vectors stay as they are.
+        nonisolated(unsafe) let (handle, vectors) = (handle, slots.map { (UInt64($0), vector($0)) })
+        let failure = Mutex<ServiceError?>(nil)
+        DispatchQueue.concurrentPerform(iterations: vectors.count) { index in
+            let (label, vector) = vectors[index]
+            // What went wrong is known to this thread alone.
+            if !chnsw_add(handle, vector, label) { failure.withLock { $0 = Self.lastError() } }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     /// A slot the graph never had is not there to be removed; that is as good.

@@ -30,21 +30,38 @@ struct PointSet {
 
     func vector(_ id: PointID) -> [Float]? { slots[id].map { Array(vectors[$0 * config.size..<($0 + 1) * config.size]) } }
 
-    /// Puts a point in, or in the place of the one with its id.
-    mutating func put(_ id: PointID, vector: [Float], payload: [String: JSONValue]) throws {
-        let slot = slots[id] ?? free.popLast() ?? ids.count
-        if slots[id] == nil { changes += 1 }
-        if slot == ids.count {
-            ids.append(id)
-            vectors += vector
-            payloads.append(payload)
-        } else {
-            ids[slot] = id
-            vectors.replaceSubrange(slot * config.size..<(slot + 1) * config.size, with: vector)
-            payloads[slot] = payload
+    /// Puts points in, each in the place of the one with its id if there is one.
+    mutating func put(_ points: some Swift.Collection<PointRecord>) throws {
+        let first = ids.count
+        for point in points {
+            let slot = place(point)
+            if slot < first { try graph?.replace(point.vector, slot: slot) }
         }
-        slots[id] = slot
-        try graph?.add(vector, slot: slot)
+        if let graph { try add(first..<ids.count, to: graph) }
+    }
+
+    /// - Returns: the slot of the point.
+    private mutating func place(_ point: PointRecord) -> Int {
+        let slot = slots[point.id] ?? free.popLast() ?? ids.count
+        if slots[point.id] == nil { changes += 1 }
+        if slot == ids.count {
+            ids.append(point.id)
+            vectors += point.vector
+            payloads.append(point.payload)
+        } else {
+            ids[slot] = point.id
+            vectors.replaceSubrange(slot * config.size..<(slot + 1) * config.size, with: point.vector)
+            payloads[slot] = point.payload
+        }
+        slots[point.id] = slot
+        return slot
+    }
+
+    private func add(_ slots: some RandomAccessCollection<Int>, to graph: GraphIndex) throws {
+        try vectors.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            try graph.add(slots) { base + $0 * config.size }
+        }
     }
 
     mutating func setPayload(_ id: PointID, _ payload: [String: JSONValue]) {
@@ -87,10 +104,7 @@ struct PointSet {
     /// Builds the graph over all points.
     func builtGraph() throws -> GraphIndex {
         let graph = try GraphIndex(dimension: config.size, capacity: count * 5 / 4)
-        try vectors.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return }
-            for slot in slots.values.sorted() { try graph.add(base + slot * config.size, slot: slot) }
-        }
+        try add(slots.values.sorted(), to: graph)
         return graph
     }
 

@@ -19,7 +19,11 @@ chnsw_index *chnsw_create(size_t dimension, size_t capacity, size_t m, size_t ef
 
 void chnsw_free(chnsw_index *index);
 
-/// Adds a vector or replaces the one with the same label; grows as needed.
+/// Makes room for so many vectors more. Nothing else may happen meanwhile.
+bool chnsw_reserve(chnsw_index *index, size_t more);
+
+/// Adds a vector, for which there must be room, or replaces the one with the same label. Labels that are new may be added by several
+/// threads at once.
 bool chnsw_add(chnsw_index *index, const float *vector, uint64_t label);
 
 /// Keeps a label out of all later results.
