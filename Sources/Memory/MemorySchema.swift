@@ -7,8 +7,16 @@ enum MemorySchema {
         migrator.registerMigration("conversations") { db in try db.execute(sql: conversations) }
         migrator.registerMigration("a million conversations") { db in try db.execute(sql: indexesForMany) }
         migrator.registerMigration("vectors by model") { db in try db.execute(sql: modelOfVectors) }
+        migrator.registerMigration("filters without texts") { db in try db.execute(sql: indexForFilters) }
         return migrator
     }
+
+    /// All that a filter asks about, by number: whether some hundreds of conversations pass is told without their texts being read, which
+    /// lie between.
+    private static let indexForFilters = """
+        CREATE INDEX conversations_filter ON conversations (
+            id, expires_at, importance_score, timestamp, model_used, session_id, tags);
+        """
 
     /// The embedding model that made the vectors in the store; those of another say nothing about them.
     private static let modelOfVectors = "ALTER TABLE project ADD COLUMN embedding_model TEXT"

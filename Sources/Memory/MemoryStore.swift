@@ -146,15 +146,23 @@ struct MemoryStore: Sendable {
     func conversations(_ ids: [Int64], _ filter: MemoryFilter, limit: Int) async throws -> [Int64: Conversation] {
         let condition = filter.condition(at: now())
         return try await pool.read { db in
-            let passing = try Int64.fetchSet(
-                db, sql: "SELECT c.id FROM conversations c WHERE c.id IN (\(Self.marks(ids))) AND \(condition.sql)",
-                arguments: StatementArguments(ids) + condition.arguments)
+            let passing = try Self.passing(condition, among: ids, db)
             // Only of those that are wanted the texts are read.
             let first = ids.filter(passing.contains).prefix(limit)
             let found = try Conversation.fetchAll(
                 db, sql: "SELECT * FROM conversations WHERE id IN (\(Self.marks(first)))", arguments: StatementArguments(first))
             return Dictionary(uniqueKeysWithValues: found.map { ($0.id, $0) })
         }
+    }
+
+    /// Those of some conversations that meet a condition, by number.
+    static func passing(
+        _ condition: (sql: String, arguments: StatementArguments), among ids: some Collection<Int64>, _ db: Database
+    ) throws -> Set<Int64> {
+        try Int64.fetchSet(
+            db,
+            sql: "SELECT c.id FROM conversations c INDEXED BY conversations_filter WHERE c.id IN (\(marks(ids))) AND \(condition.sql)",
+            arguments: StatementArguments(ids) + condition.arguments)
     }
 
     static func marks(_ values: some Collection) -> String { values.map { _ in "?" }.joined(separator: ",") }

@@ -109,10 +109,16 @@ struct HybridSearch: Sendable {
         _ hits: inout [Int64: Hit], with question: MeaningScale.Question, _ filter: MemoryFilter, _ reach: MemoryReach, _ depth: Int
     ) async throws {
         let named = hits.values.sorted { ($0.lexicalRank ?? 0) < ($1.lexicalRank ?? 0) }.prefix(Self.depth).map(\.conversation.id)
-        async let those = points(question, among: named, limit: named.count)
-        async let nearest = nearest(question, filter, reach, depth)
-        for (id, similarity) in try await those { hits[id]?.similarity = similarity }
-        let near = try await nearest
+        // The store's own filters know less than ours, and what it holds may be a moment old: as many are asked for as should do.
+        let most = filter.isOpen ? depth : min(depth * Self.mostFiltered, Self.deepest)
+        let enough = reach.few?.count ?? min(Int(Double(depth) / reach.share * 1.25), most)
+        let found = try await points(question, [Asked(among: named, limit: named.count), Asked(among: reach.few, limit: enough)])
+        for (id, similarity) in found[0] { hits[id]?.similarity = similarity }
+        var near = try await passing(found[1], filter, depth)
+        // Of what is near fewer may pass than of all others.
+        if near.count < depth, reach.few == nil, enough < most, found[1].count == enough {
+            near = try await passing(points(question, [Asked(among: nil, limit: most)])[0], filter, depth)
+        }
         for (rank, (conversation, similarity)) in near.enumerated() {
             var hit = hits[conversation.id] ?? Hit(conversation: conversation)
             (hit.vectorRank, hit.similarity) = (rank + 1, similarity)
@@ -123,42 +129,41 @@ struct HybridSearch: Sendable {
         for (id, hit) in hits where hit.similarity == nil { hits[id]?.assumedSimilarity = least }
     }
 
-    /// The conversations that are nearest in meaning.
-    private func nearest(
-        _ question: MeaningScale.Question, _ filter: MemoryFilter, _ reach: MemoryReach, _ depth: Int
-    ) async throws -> [(Conversation, Double)] {
-        // The store's own filters know less than ours, and what it holds may be a moment old: as many are asked for as should do.
-        let most = filter.isOpen ? depth : min(depth * Self.mostFiltered, Self.deepest)
-        var asked = reach.few?.count ?? min(Int(Double(depth) / reach.share * 1.25), most)
-        while true {
-            let found = try await points(question, among: reach.few, limit: asked)
-            let known = try await store.conversations(found.map(\.id), filter, limit: depth)
-            // Of what is near fewer may pass than of all others.
-            if known.count >= depth || found.count < asked || asked >= most || reach.few != nil {
-                return found.compactMap { id, similarity in known[id].map { ($0, similarity) } }
-            }
-            asked = most
-        }
+    private typealias Near = (id: Int64, similarity: Double)
+
+    /// The conversations of points that a filter lets through, the nearest first.
+    private func passing(_ points: [Near], _ filter: MemoryFilter, _ depth: Int) async throws -> [(Conversation, Double)] {
+        let known = try await store.conversations(points.map(\.id), filter, limit: depth)
+        return points.compactMap { id, similarity in known[id].map { ($0, similarity) } }
     }
 
-    /// Points of the store, the nearest first, of all or of those that are named.
-    private func points(
-        _ question: MeaningScale.Question, among ids: [Int64]?, limit: Int
-    ) async throws -> [(id: Int64, similarity: Double)] {
-        guard limit > 0 else { return [] }
+    private struct Asked {
+        /// Those that are compared; `nil`: all.
+        let among: [Int64]?
+        let limit: Int
+    }
+
+    /// Points of the store, the nearest first, for each thing asked.
+    private func points(_ question: MeaningScale.Question, _ asked: [Asked]) async throws -> [[Near]] {
+        let searches = asked.filter { $0.limit > 0 }.map { asked in
+            VectorStoreClient.Search(
+                question.vector, limit: asked.limit, among: asked.among?.map { .number(UInt64($0)) }, payload: false)
+        }
         do {
-            let found = try await vectors.search(
-                question.vector, in: collection, limit: limit, among: ids?.map { .number(UInt64($0)) }, payload: false)
-            return found.compactMap { point in
-                guard case .number(let id) = point.id else { return nil }
-                return (Int64(clamping: id), question.similarity(point.score))
+            var found = try await searches.isEmpty ? [] : vectors.search(searches, in: collection)
+            return asked.map { asked in
+                guard asked.limit > 0 else { return [] }
+                return found.removeFirst().compactMap { point in
+                    guard case .number(let id) = point.id else { return nil }
+                    return (Int64(clamping: id), question.similarity(point.score))
+                }
             }
         } catch let error as UpstreamError where error.status == 404 {
             // Nothing was written yet; or it was, and is gone.
             guard try await store.embeddingModel() == nil else {
                 throw UpstreamError(service: "qdrant", status: 503, message: "the vectors are gone and are being made anew")
             }
-            return []
+            return asked.map { _ in [] }
         }
     }
 }

@@ -29,8 +29,6 @@ struct LexicalSearch: Sendable {
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
     /// better.
     private static let leastWeight = 0.25
-    /// Less than any weight.
-    private static let slight = 1e-9
 
     let store: MemoryStore
 
@@ -45,34 +43,25 @@ struct LexicalSearch: Sendable {
             let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
             let within = try few == nil ? Self.window(of: filter, db) : nil
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
-            var weights: [Int64: Double] = Dictionary(minimumCapacity: postings.map(\.ids.count).reduce(0, +))
-            for posting in postings {
-                for id in posting.ids where only?.contains(id) ?? true {
-                    // Of equals those of the time are judged first.
-                    weights[id, default: within?.contains(id) == true ? Self.slight : 0] += posting.weight
-                }
-            }
+            var candidates = Candidates()
+            for posting in postings { candidates.add(posting.ids, posting.weight) }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
                 let sum = postings.map(\.weight).reduce(0, +)
                 for bounds in [whole, within].compactMap({ $0 }) {
                     let window = max(bounds.lowerBound, min(last, bounds.upperBound) - Self.window)...bounds.upperBound
-                    for id in try Posting.together(query.terms, within: window, depth, db) where only?.contains(id) ?? true {
-                        weights[id] = within?.contains(id) == true ? sum + Self.slight : sum
-                    }
+                    candidates.raise(try Posting.together(query.terms, within: window, depth, db), to: sum)
                 }
             }
+            if let only { candidates.keep(only.contains) }
             let wanted = max(Self.ranked, limit)
             let most = filter.isOpen ? wanted : Self.judged
             // Some more than should do, since those that hold the words are not as all others are.
             let step = filter.isOpen ? wanted : min(Int(Double(wanted) / reach.share * 1.25), Self.judgedAtOnce)
-            let order = Self.best(weights, most)
+            let order = candidates.best(most, favouring: within)
             var found: [Conversation] = []
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
                 let some = order[start..<min(start + step, order.count)]
-                let marks = some.map { _ in "?" }.joined(separator: ",")
-                let passing = try Int64.fetchSet(
-                    db, sql: "SELECT c.id FROM conversations c WHERE c.id IN (\(marks)) AND \(condition.sql)",
-                    arguments: StatementArguments(some) + condition.arguments)
+                let passing = try MemoryStore.passing(condition, among: some, db)
                 found += try Self.whole(some.filter(passing.contains).prefix(wanted - found.count), db)
             }
             return Array(Self.rank(found, postings).prefix(limit))
@@ -92,18 +81,6 @@ struct LexicalSearch: Sendable {
         return first...last
     }
 
-    /// The conversations of the greatest weight, the greatest first, of equals the newest. Only what may be among them is put in order.
-    private static func best(_ weights: [Int64: Double], _ count: Int) -> [Int64] {
-        var bound = weights.count > count ? weights.values.max() ?? 0 : 0
-        var some = Array(weights)
-        while bound > 0 {
-            bound *= 0.75
-            some = weights.filter { $0.value >= bound }.map { $0 }
-            if some.count >= count { break }
-        }
-        return some.sorted { ($0.value, $0.key) > ($1.value, $1.key) }.prefix(count).map(\.key)
-    }
-
     private static func whole(_ ids: some Swift.Collection<Int64>, _ db: Database) throws -> [Conversation] {
         let marks = ids.map { _ in "?" }.joined(separator: ",")
         return try Conversation.fetchAll(
@@ -111,18 +88,18 @@ struct LexicalSearch: Sendable {
     }
 
     private static func rank(_ found: [Conversation], _ postings: [Posting]) -> [Hit] {
-        let wanted = Set(postings.map(\.term))
-        let texts = found.map { ($0, MemoryTerms($0.query + "\n" + $0.response, only: wanted)) }
+        let wanted = MemoryTerms.Wanted(postings.map(\.term))
+        let texts = found.map { ($0, wanted.count(in: $0.query + "\n" + $0.response)) }
         let average = max(1, Double(texts.map(\.1.length).reduce(0, +)) / Double(max(1, texts.count)))
         // What a text of nothing but the words could reach.
         let ceiling = max(postings.map(\.weight).reduce(0, +) * (k1 + 1), .leastNonzeroMagnitude)
-        return texts.map { conversation, terms in
+        return texts.map { conversation, occurrences in
             var sum = 0.0
             var held: [String] = []
-            for posting in postings {
-                guard let count = terms.counts[posting.term].map(Double.init) else { continue }
+            for (posting, count) in zip(postings, occurrences.counts) where count > 0 {
+                let count = Double(count)
                 held.append(posting.term)
-                sum += posting.weight * count * (k1 + 1) / (count + k1 * (1 - b + b * Double(terms.length) / average))
+                sum += posting.weight * count * (k1 + 1) / (count + k1 * (1 - b + b * Double(occurrences.length) / average))
             }
             return Hit(conversation: conversation, score: sum / ceiling, terms: held)
         }.filter { !$0.terms.isEmpty }.sorted { ($0.score, $0.conversation.id) > ($1.score, $1.conversation.id) }
@@ -131,6 +108,7 @@ struct LexicalSearch: Sendable {
     /// Where a word stands: the newest conversations, and what it tells.
     private struct Posting {
         let term: String
+        /// The newest first.
         let ids: [Int64]
         /// The inverse document frequency; for a word that stands in more than were looked at, judged by how close together they lie.
         let weight: Double
@@ -145,7 +123,7 @@ struct LexicalSearch: Sendable {
             isCut = found.count == depth
             ids =
                 if isCut, let narrowed {
-                    Array(Set(found).union(try Self.rows(Self.quoted(term), within: narrowed, depth, db)))
+                    Set(found).union(try Self.rows(Self.quoted(term), within: narrowed, depth, db)).sorted(by: >)
                 } else { found }
             // Within bounds it is told by what lies within them.
             let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
@@ -162,12 +140,17 @@ struct LexicalSearch: Sendable {
         private static func rows(
             _ expression: String, within bounds: ClosedRange<Int64>, _ limit: Int, _ db: Database
         ) throws -> [Int64] {
+            // In one row: thousands would cost more to hand over than to find.
             let statement = try db.cachedStatement(
                 sql: """
-                    SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid BETWEEN ? AND ?
-                    ORDER BY rowid DESC LIMIT ?
+                    SELECT group_concat(rowid) FROM (
+                        SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid BETWEEN ? AND ?
+                        ORDER BY rowid DESC LIMIT ?)
                     """)
-            return try Int64.fetchAll(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
+            let list = try String.fetchOne(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
+            return list?.utf8.split(separator: UInt8(ascii: ",")).map { digits in
+                digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+            } ?? []
         }
 
         /// The word as an FTS5 string: quotes make it plain text.

@@ -51,7 +51,10 @@ extension MemoryStore {
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
             let counts = try Row.fetchOne(
                 db,
-                sql: "SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c WHERE c.id IN (\(Self.marks(ids)))",
+                sql: """
+                    SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c INDEXED BY conversations_filter
+                    WHERE c.id IN (\(Self.marks(ids)))
+                    """,
                 arguments: condition.arguments + StatementArguments(ids))
             guard let counts else { return 1 }
             let (looked, passed): (Int, Int) = (counts[0], counts[1])
