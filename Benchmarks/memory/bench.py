@@ -5,13 +5,13 @@ Prints a table and, as the last line, JSON. Exit code 1 when a bar is not reache
 import argparse
 import concurrent.futures
 import datetime
-import http.client
 import http.server
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -119,23 +119,44 @@ class Stub(http.server.BaseHTTPRequestHandler):
 
 
 class Client:
-    """One connection that stays open."""
+    """One connection that stays open. http.client takes a third of a millisecond for each call, as long as some saves do; this a tenth of that."""
 
     def __init__(self, url):
-        self.host, self.port = url.removeprefix("http://").split(":")
-        self.connection = None
+        host, port = url.removeprefix("http://").split(":")
+        self.address, self.connection = (host, int(port)), None
 
     def call(self, method, path, body=None, timeout=3_600):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection(self.host, int(self.port), timeout=timeout)
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        self.connection.request(method, path, data, {"content-type": "application/json"})
-        answer = self.connection.getresponse()
-        text = answer.read()
-        if answer.headers.get("connection") == "close":
-            self.connection = None
-        assert answer.status < 300, f"{method} {path}: {answer.status} {text[:300]}"
+        status, text = self.raw(method, path, body if isinstance(body, bytes) or body is None else json.dumps(body).encode(), timeout)
+        assert status < 300, f"{method} {path}: {status} {text[:300]}"
         return json.loads(text) if text else None
+
+    def raw(self, method, path, body, timeout):
+        if self.connection is None:
+            connection = socket.create_connection(self.address, timeout)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connection = connection, connection.makefile("rb")
+        connection, answer = self.connection
+        head = f"{method} {path} HTTP/1.1\r\nhost: {self.address[0]}\r\ncontent-type: application/json\r\ncontent-length: {len(body or b'')}\r\n\r\n"
+        connection.sendall(head.encode() + (body or b""))
+        status, fields = int(answer.readline().split()[1]), {}
+        while (line := answer.readline().strip()):
+            name, value = line.split(b":", 1)
+            fields[name.lower()] = value.strip().lower()
+        text = b"" if status == 204 else self.chunks(answer) if fields.get(b"transfer-encoding") == b"chunked" else answer.read(int(fields[b"content-length"]))
+        if fields.get(b"connection") == b"close":
+            connection.close()
+            self.connection = None
+        return status, text
+
+    @staticmethod
+    def chunks(answer):
+        """A body whose length was not known before (RFC 9112, section 7.1)."""
+        pieces = []
+        while (size := int(answer.readline(), 16)):
+            pieces.append(answer.read(size))
+            answer.readline()
+        answer.readline()
+        return b"".join(pieces)
 
 
 class Services:
