@@ -47,7 +47,7 @@ extension EmbeddingEngine {
             },
             embed: { texts in
                 let answer: Embeddings = try await client().send(.POST, "/v1/embeddings", body: Input(input: texts))
-                let ordered = answer.data.sorted { $0.index < $1.index }.map(\.embedding)
+                let ordered = answer.data.sorted { $0.index < $1.index }.map(\.embedding.values)
                 guard ordered.count == texts.count, ordered.allSatisfy({ $0.count == dimension && $0.allSatisfy(\.isFinite) }) else {
                     throw UpstreamError(
                         service: name, status: 200,
@@ -64,11 +64,14 @@ extension EmbeddingEngine {
     }
     private struct Tokens: Codable { let tokens: [Int] }
     private struct Text: Decodable { let content: String }
-    private struct Input: Encodable { let input: [String] }
+    private struct Input: Encodable {
+        let input: [String]
+        let encoding_format = "base64"
+    }
     private struct Embeddings: Decodable {
         struct Item: Decodable {
             let index: Int
-            @JSONFloats var embedding: [Float]
+            let embedding: JSONVector
         }
         struct Usage: Decodable { let prompt_tokens: Int }
         let data: [Item]

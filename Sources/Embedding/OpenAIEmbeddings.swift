@@ -44,23 +44,9 @@ struct OpenAIEmbeddingRequest: Decodable, Sendable {
 /// The answer, with vectors as numbers or as base64 of little-endian 32-bit floats.
 struct OpenAIEmbeddingResponse: Encodable, Sendable {
     struct Item: Encodable, Sendable {
-        enum Vector: Sendable {
-            case numbers([Float]), base64(String)
-        }
+        let object = "embedding"
         let index: Int
-        let vector: Vector
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: Keys.self)
-            try container.encode("embedding", forKey: .object)
-            try container.encode(index, forKey: .index)
-            switch vector {
-            case .numbers(let numbers): try container.encode(JSONFloats(wrappedValue: numbers), forKey: .embedding)
-            case .base64(let text): try container.encode(text, forKey: .embedding)
-            }
-        }
-
-        private enum Keys: CodingKey { case object, index, embedding }
+        let embedding: JSONVector
     }
 
     let object = "list"
@@ -70,13 +56,9 @@ struct OpenAIEmbeddingResponse: Encodable, Sendable {
 
     init(_ result: Embedder.Result, model: String, format: String) {
         data = result.vectors.enumerated().map { index, vector in
-            Item(index: index, vector: format == "base64" ? .base64(Self.base64(vector)) : .numbers(vector))
+            Item(index: index, embedding: format == "base64" ? .base64(vector) : .numbers(vector))
         }
         self.model = model
         usage = Usage(prompt: result.tokens ?? 0)
-    }
-
-    static func base64(_ vector: [Float]) -> String {
-        Data(vector.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }).base64EncodedString()
     }
 }

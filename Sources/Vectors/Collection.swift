@@ -270,16 +270,3 @@ extension PointID {
         return .uuid(uuid)
     }
 }
-
-extension Data {
-    /// Little-endian 32-bit floats.
-    init(floats: [Float]) {
-        self = floats.withUnsafeBytes { Data($0) }
-    }
-
-    var floats: [Float] {
-        withUnsafeBytes { raw in
-            (0..<raw.count / 4).map { Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self))) }
-        }
-    }
-}

@@ -1,3 +1,5 @@
+import HTTPTypes
+import Hummingbird
 import ServiceKit
 import SuiteAPI
 
@@ -9,10 +11,13 @@ struct PointAnswer: Codable, Sendable {
     var score: Float?
     /// `null` where none is asked for.
     let payload: JSONValue
-    let vector: JSONFloats?
+    let vector: JSONVector?
 
-    init(_ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection) {
-        (id, payload, vector) = (point.id, selection.apply(point.payload), point.vector.map(JSONFloats.init))
+    init(
+        _ point: (id: PointID, payload: [String: JSONValue], vector: [Float]?), _ selection: PayloadSelection,
+        _ format: VectorFormat = .numbers
+    ) {
+        (id, payload, vector) = (point.id, selection.apply(point.payload), point.vector.map(format.of))
     }
 
     /// What a search found.
@@ -24,4 +29,16 @@ struct PointAnswer: Codable, Sendable {
         /// `null` after the last one.
         let next_page_offset: JSONValue
     }
+}
+
+/// How vectors stand in an answer: as numbers, or as base64 where the caller has said `Prefer: vectors=base64`
+/// (https://www.rfc-editor.org/rfc/rfc7240), which Qdrant leaves unheard.
+enum VectorFormat {
+    case numbers, base64
+
+    init(_ request: Request) {
+        self = HTTPField.Name("Prefer").flatMap { request.headers[$0] } == VectorStoreClient.preference ? .base64 : .numbers
+    }
+
+    func of(_ vector: [Float]) -> JSONVector { self == .base64 ? .base64(vector) : .numbers(vector) }
 }

@@ -74,7 +74,7 @@ struct PointRoutes {
                 return try await QdrantReply.of {
                     let ids = try (body.ids ?? []).map { try $0.validated() }
                     let found = try await collection(context).points(ids, vector: body.with_vector ?? false)
-                    return found.map { PointAnswer($0, body.with_payload ?? .all) }
+                    return found.map { PointAnswer($0, body.with_payload ?? .all, VectorFormat(request)) }
                 }
             },
             Route(.get, "/collections/{collection}/points/{id}", "One point.") { _, context in

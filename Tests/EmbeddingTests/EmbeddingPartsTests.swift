@@ -21,12 +21,6 @@ struct EmbeddingPartsTests {
         #expect(Embedder.normalized([0, 0]) == [0, 0])
     }
 
-    @Test("base64 holds the same floats")
-    func base64() throws {
-        let data = try #require(Data(base64Encoded: OpenAIEmbeddingResponse.base64([1, -2.5])))
-        #expect(Array(data) == [0, 0, 128, 63, 0, 0, 32, 192])
-    }
-
     @Test("Token ids, unknown models and cut dimensions are refused")
     func refusals() throws {
         #expect(throws: DecodingError.self) {

@@ -56,6 +56,21 @@ struct VectorsServiceTests {
         }
     }
 
+    @Test("Vectors come as numbers, and as base64 for who prefers it")
+    func base64() async throws {
+        try await run { store in
+            try await store.call(.put, "/collections/c", #"{"vectors":{"size":2,"distance":"Dot"}}"#)
+            try await store.call(.put, "/collections/c/points?wait=true", #"{"points":[{"id":1,"vector":[1,-2.5]}]}"#)
+            let asked = ByteBuffer(string: #"{"ids":[1],"with_vector":true}"#)
+            for (preference, expected) in [(nil, "[1,-2.5]"), ("vectors=base64", #""AACAPwAAIMA=""#), ("respond-async", "[1,-2.5]")] {
+                var headers = HTTPFields()
+                headers[try #require(HTTPField.Name("Prefer"))] = preference
+                let answer = try await store.client.execute(uri: "/collections/c/points", method: .post, headers: headers, body: asked)
+                #expect(String(buffer: answer.body).contains("\"vector\":\(expected)"), "\(String(buffer: answer.body))")
+            }
+        }
+    }
+
     @Test("Going through the points page by page meets each once and in order, whatever came and went since the last time")
     func pages() async throws {
         try await run { store in

@@ -17,9 +17,9 @@ struct LexicalSearch: Sendable {
     }
 
     /// Conversations that are looked at for each word; with a filter, which most may not pass, more.
-    private static let (depth, filteredDepth) = (2_000, 4_000)
-    /// Conversations of which it is asked whether they pass a filter, the best first, and how many at a time.
-    private static let (judged, judgedAtOnce) = (2_000, 500)
+    private static let (depth, filteredDepth) = (1_000, 3_000)
+    /// Conversations of which it is asked whether they pass a filter, the best first.
+    private static let judged = 2_000
     /// The newest conversations in which words that are all frequent are looked for together.
     private static let window: Int64 = 200_000
     /// Conversations whose texts are ranked.
@@ -56,7 +56,7 @@ struct LexicalSearch: Sendable {
             let wanted = max(Self.ranked, limit)
             let most = filter.isOpen ? wanted : Self.judged
             // Some more than should do, since those that hold the words are not as all others are.
-            let step = filter.isOpen ? wanted : min(Int(Double(wanted) / reach.share * 1.25), Self.judgedAtOnce)
+            let step = filter.isOpen ? wanted : min(Int(Double(wanted) / reach.share * 1.25), most)
             let order = candidates.best(most, favouring: within)
             var found: [Conversation] = []
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
@@ -147,10 +147,9 @@ struct LexicalSearch: Sendable {
                         SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid BETWEEN ? AND ?
                         ORDER BY rowid DESC LIMIT ?)
                     """)
-            let list = try String.fetchOne(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
-            return list?.utf8.split(separator: UInt8(ascii: ",")).map { digits in
-                digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
-            } ?? []
+            return MemoryStore.numbers(
+                try String.fetchOne(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
+            ).sorted(by: >)
         }
 
         /// The word as an FTS5 string: quotes make it plain text.

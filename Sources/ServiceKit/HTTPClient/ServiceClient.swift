@@ -47,13 +47,13 @@ public struct ServiceClient: Sendable {
 
     /// Sends a request and decodes the answer.
     ///
+    /// - Parameter headers: sent with this request.
     /// - Throws: ``UpstreamError`` when the service does not answer, answers with an error status, or answers something else than `Answer`.
     public func send<Answer: Decodable & Sendable>(
-        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, as: Answer.Type = Answer.self
-    )
-        async throws -> Answer
-    {
-        let bytes = try await bytes(method, path, body: body)
+        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, headers: [(String, String)] = [],
+        as: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        let bytes = try await bytes(method, path, body: body, headers: headers)
         do {
             return try JSONDecoder().decode(Answer.self, from: bytes)
         } catch {
@@ -64,8 +64,10 @@ public struct ServiceClient: Sendable {
     /// Sends a request and gives the answer's bytes.
     ///
     /// - Throws: ``UpstreamError`` as ``send(_:_:body:as:)``.
-    public func bytes(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil) async throws -> ByteBuffer {
-        let request = try self.request(method, path, body: body)
+    public func bytes(
+        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, headers: [(String, String)] = []
+    ) async throws -> ByteBuffer {
+        let request = try self.request(method, path, body: body, headers: headers)
         return try await retry.run {
             try await self.translatingFailures {
                 try await withDeadline(timeout) {
@@ -86,7 +88,7 @@ public struct ServiceClient: Sendable {
     public func stream(
         _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, accepting type: String? = nil
     ) async throws -> HTTPClientResponse {
-        let request = try self.request(method, path, body: body, accepting: type)
+        let request = try self.request(method, path, body: body, headers: type.map { [("Accept", $0)] } ?? [])
         return try await translatingFailures {
             let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
             guard (200..<300).contains(response.status.code) else {
@@ -108,13 +110,12 @@ public struct ServiceClient: Sendable {
         return body?.objectValue.map(JSONValue.object)
     }
 
-    private func request(_ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)?, accepting type: String? = nil) throws
-        -> HTTPClientRequest
-    {
+    private func request(
+        _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)?, headers own: [(String, String)] = []
+    ) throws -> HTTPClientRequest {
         var request = HTTPClientRequest(url: baseURL + path)
         request.method = method
-        if let type { request.headers.add(name: "Accept", value: type) }
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        for (name, value) in own + headers { request.headers.add(name: name, value: value) }
         if let scope = RequestScope.current {
             request.headers.add(name: "X-Request-ID", value: scope.requestID)
             request.headers.add(name: "traceparent", value: scope.trace.child.description)
