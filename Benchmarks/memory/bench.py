@@ -260,6 +260,8 @@ def conversations(services, texts, size, keep):
     # Nothing embeds yet: a million texts would take two cores a day.
     services.start("memory-api", EMBEDDING_PORT=1, QDRANT_PORT=1)
     rate = round(fill(services, texts, size))
+    # As the maintainer does after some time.
+    services.client("memory-api").call("POST", f"/v1/memory/projects/{PROJECT}/optimize")
     services.stop("memory-api")
     services.change("UPDATE conversation_embeddings SET sync_status = 'synced', qdrant_point_id = conversation_id")
     if kept:

@@ -8,8 +8,13 @@ enum MemorySchema {
         migrator.registerMigration("a million conversations") { db in try db.execute(sql: indexesForMany) }
         migrator.registerMigration("vectors by model") { db in try db.execute(sql: modelOfVectors) }
         migrator.registerMigration("filters without texts") { db in try db.execute(sql: indexForFilters) }
+        migrator.registerMigration("words in small pages") { db in try db.execute(sql: smallPages) }
         return migrator
     }
+
+    /// The index of words is put together some pages at a time, in whose way a writer is: with small ones half as long
+    /// (https://www.sqlite.org/fts5.html#the_pgsz_configuration_option). Pages that are there stay as they are until they are put together.
+    private static let smallPages = "INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('pgsz', 1024)"
 
     /// All that a filter asks about, by number: whether some hundreds of conversations pass is told without their texts being read, which
     /// lie between.

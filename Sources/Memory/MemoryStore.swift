@@ -28,6 +28,8 @@ struct MemoryStore: Sendable {
         configuration.prepareDatabase { db in
             // Of use only while the database is still empty: pages that are no longer needed can be given back a few at a time.
             if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
+            // What is in the log is brought into the file a little at a time: the commit that does it waits for the disk.
+            if !db.configuration.readonly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 250") }
             try db.execute(sql: "PRAGMA cache_size = -65536")
         }
         pool = try DatabasePool(path: path.string, configuration: configuration)

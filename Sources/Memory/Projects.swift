@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Logging
 import ServiceKit
+import Synchronization
 import SystemPackage
 
 /// The memories of all projects, each in a folder and a database of its own below `DATA_DIR/memory/projects`. A database is opened when it
@@ -12,8 +13,8 @@ actor Projects {
     private nonisolated let folder: FilePath
     private nonisolated let common: ProjectID?
     private let now: @Sendable () -> Date
-    private var open: [ProjectID: (store: MemoryStore, lastUse: Int)] = [:]
-    private var uses = 0
+    /// Those that are open, each with the number of the use that was its last: to ask for one of them takes no turn.
+    private nonisolated let open = Mutex<(stores: [ProjectID: (store: MemoryStore, lastUse: Int)], uses: Int)>(([:], 0))
     /// Databases that are open at once; one that is closed is opened again when it is asked for, and one that is being used stays open until
     /// it no longer is.
     private static let mostOpen = 64
@@ -31,9 +32,9 @@ actor Projects {
     /// A project's memory, made when it is not there yet.
     ///
     /// - Throws: 404 for a project of somebody else, as if there were none.
-    func store(_ project: ProjectID, for caller: Caller) throws -> MemoryStore {
+    nonisolated func store(_ project: ProjectID, for caller: Caller) async throws -> MemoryStore {
         guard project.user == nil || isOpen(project, of: project.user, to: caller) else { throw Self.unknown(project) }
-        let store = try open(project, for: project.user ?? caller.id)
+        let store = try await open(project, for: project.user ?? caller.id)
         guard isOpen(project, of: store.owner, to: caller) else { throw Self.unknown(project) }
         return store
     }
@@ -46,22 +47,24 @@ actor Projects {
     /// A project's memory.
     ///
     /// - Throws: 404 when nothing was ever saved in the project, or it is somebody else's.
-    func existing(_ project: ProjectID, for caller: Caller) throws -> MemoryStore {
-        guard let store = try ifThere(project, for: caller) else { throw Self.unknown(project) }
+    nonisolated func existing(_ project: ProjectID, for caller: Caller) async throws -> MemoryStore {
+        guard let store = try await ifThere(project, for: caller) else { throw Self.unknown(project) }
         return store
     }
 
     /// A project's memory; `nil` when nothing was saved in it.
     ///
     /// - Throws: 404 when it is somebody else's.
-    func ifThere(_ project: ProjectID, for caller: Caller) throws -> MemoryStore? {
-        guard open[project] != nil || FileManager.default.fileExists(atPath: path(of: project).string) else { return nil }
-        return try store(project, for: caller)
+    nonisolated func ifThere(_ project: ProjectID, for caller: Caller) async throws -> MemoryStore? {
+        if opened(project) == nil, await !isThere(project) { return nil }
+        return try await store(project, for: caller)
     }
+
+    private func isThere(_ project: ProjectID) -> Bool { FileManager.default.fileExists(atPath: path(of: project).string) }
 
     /// A project's memory, for the stack's own work on it; `nil` when there is none any more.
     func current(_ project: ProjectID) throws -> MemoryStore? {
-        FileManager.default.fileExists(atPath: path(of: project).string) ? try open(project, for: Self.nobody) : nil
+        isThere(project) ? try opening(project, for: Self.nobody) : nil
     }
 
     /// Every project that has a memory, whether it can be opened or not. Folders of other names are not ours.
@@ -74,7 +77,7 @@ actor Projects {
 
     /// Removes a project and everything in it.
     func forget(_ store: MemoryStore) throws {
-        open[store.project] = nil
+        open.withLock { $0.stores[store.project] = nil }
         try store.pool.close()
         try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
     }
@@ -93,13 +96,22 @@ actor Projects {
     /// Who owns what is found without an owner.
     private static let nobody = "unknown"
 
-    private func open(_ project: ProjectID, for user: String) throws -> MemoryStore {
-        uses += 1
-        if let known = open[project] {
-            open[project] = (known.store, uses)
-            return known.store
+    private nonisolated func open(_ project: ProjectID, for user: String) async throws -> MemoryStore {
+        if let store = opened(project) { return store }
+        return try await opening(project, for: user)
+    }
+
+    private nonisolated func opened(_ project: ProjectID) -> MemoryStore? {
+        open.withLock { open in
+            guard let store = open.stores[project]?.store else { return nil }
+            open.uses += 1
+            open.stores[project] = (store, open.uses)
+            return store
         }
-        if open.count >= Self.mostOpen, let oldest = open.min(by: { $0.value.lastUse < $1.value.lastUse })?.key { open[oldest] = nil }
+    }
+
+    private func opening(_ project: ProjectID, for user: String) throws -> MemoryStore {
+        if let store = opened(project) { return store }
         let path = path(of: project)
         if !FileManager.default.fileExists(atPath: path.string), try ids().count >= Self.most {
             throw ServiceError.conflict(
@@ -107,7 +119,13 @@ actor Projects {
                 code: "too_many_projects")
         }
         let store = try MemoryStore(project, for: user, path: path, now: now)
-        open[project] = (store, uses)
+        open.withLock { open in
+            if open.stores.count >= Self.mostOpen, let oldest = open.stores.min(by: { $0.value.lastUse < $1.value.lastUse })?.key {
+                open.stores[oldest] = nil
+            }
+            open.uses += 1
+            open.stores[project] = (store, open.uses)
+        }
         return store
     }
 

@@ -40,7 +40,7 @@ struct HybridSearch: Sendable {
     }
 
     /// Hits of each kind that are ranked.
-    static let depth = 50
+    static let depth = 30
     /// Hits that are asked of the vector store at the most: it gives no more.
     private static let deepest = 10_000
     /// How many times as many hits are asked of it at the most for the sake of a filter.

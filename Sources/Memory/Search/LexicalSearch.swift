@@ -21,9 +21,9 @@ struct LexicalSearch: Sendable {
     /// Conversations of which it is asked whether they pass a filter, the best first.
     private static let judged = 2_000
     /// The newest conversations in which words that are all frequent are looked for together.
-    private static let window: Int64 = 200_000
+    private static let window: Int64 = 100_000
     /// Conversations whose texts are ranked.
-    private static let ranked = 60
+    private static let ranked = 40
     /// A long answer is no worse than a short one, so length counts for less than in collections of documents (0.75).
     private static let (k1, b) = (1.2, 0.4)
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is

@@ -34,8 +34,9 @@ extension MemoryStore {
             return nil
         }
         let found = try await pool.read { db in
-            try Int64.fetchAll(
-                db, sql: "SELECT id FROM conversations WHERE \(sql) LIMIT ?", arguments: arguments + [most + 1])
+            let statement = try db.cachedStatement(
+                sql: "SELECT group_concat(id) FROM (SELECT id FROM conversations WHERE \(sql) LIMIT ?)")
+            return Self.numbers(try String.fetchOne(statement, arguments: arguments + [most + 1]))
         }
         return found.count > most ? nil : found
     }
@@ -49,15 +50,8 @@ extension MemoryStore {
                 db, sql: "SELECT (SELECT min(id) FROM conversations), (SELECT max(id) FROM conversations)")
             guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
-            let counts = try Row.fetchOne(
-                db,
-                sql: """
-                    SELECT count(*), count(*) FILTER (WHERE \(condition.sql)) FROM conversations c INDEXED BY conversations_filter
-                    WHERE c.id IN (\(Self.marks(ids)))
-                    """,
-                arguments: condition.arguments + StatementArguments(ids))
-            guard let counts else { return 1 }
-            let (looked, passed): (Int, Int) = (counts[0], counts[1])
+            let looked = try Self.passing(("TRUE", []), among: ids, db).count
+            let passed = try Self.passing(condition, among: ids, db).count
             // Where most numbers are gone, too few were looked at to tell.
             guard looked >= Self.sample / 4 || last - first < Int64(Self.sample) else { return 0.1 }
             return Double(max(passed, 1)) / Double(max(looked, 1))
