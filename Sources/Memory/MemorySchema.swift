@@ -8,6 +8,7 @@ enum MemorySchema {
         migrator.registerMigration("a million conversations") { db in try db.execute(sql: indexesForMany) }
         migrator.registerMigration("vectors by model") { db in try db.execute(sql: modelOfVectors) }
         migrator.registerMigration("filters without texts") { db in try db.execute(sql: indexForFilters) }
+        migrator.registerMigration("conversations by tag") { db in try db.execute(sql: tags) }
         migrator.registerMigration("words in small pages") { db in try db.execute(sql: smallPages) }
         return migrator
     }
@@ -20,7 +21,25 @@ enum MemorySchema {
     /// lie between.
     private static let indexForFilters = """
         CREATE INDEX conversations_filter ON conversations (
-            id, expires_at, importance_score, timestamp, model_used, session_id, tags);
+            id, expires_at, importance_score, timestamp, model_used, session_id);
+        """
+
+    /// Which conversations have a tag. Made from the lists that conversations carry, by the database itself, so that the two cannot differ.
+    private static let tags = """
+        CREATE TABLE conversation_tags (tag TEXT NOT NULL, conversation_id INTEGER NOT NULL, PRIMARY KEY (tag, conversation_id))
+            WITHOUT ROWID;
+        INSERT OR IGNORE INTO conversation_tags
+            SELECT value, c.id FROM conversations c, json_each(c.tags) WHERE c.tags <> '[]';
+        CREATE TRIGGER conversation_tags_kept AFTER INSERT ON conversations WHEN NEW.tags <> '[]' BEGIN
+            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM json_each(NEW.tags);
+        END;
+        CREATE TRIGGER conversation_tags_changed AFTER UPDATE OF tags ON conversations WHEN NEW.tags <> OLD.tags BEGIN
+            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM json_each(OLD.tags));
+            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM json_each(NEW.tags);
+        END;
+        CREATE TRIGGER conversation_tags_forgotten AFTER DELETE ON conversations WHEN OLD.tags <> '[]' BEGIN
+            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM json_each(OLD.tags));
+        END;
         """
 
     /// The embedding model that made the vectors in the store; those of another say nothing about them.

@@ -146,9 +146,9 @@ struct MemoryStore: Sendable {
 
     /// The first of some conversations that a filter lets through, by number.
     func conversations(_ ids: [Int64], _ filter: MemoryFilter, limit: Int) async throws -> [Int64: Conversation] {
-        let condition = filter.condition(at: now())
+        let moment = now()
         return try await pool.read { db in
-            let passing = try Self.passing(condition, among: ids, db)
+            let passing = try Self.passing(filter, at: moment, among: ids, db)
             // Only of those that are wanted the texts are read.
             let first = ids.filter(passing.contains).prefix(limit)
             let found = try Conversation.fetchAll(
@@ -157,18 +157,24 @@ struct MemoryStore: Sendable {
         }
     }
 
-    /// Those of some conversations that meet a condition, by number.
-    static func passing(
-        _ condition: (sql: String, arguments: StatementArguments), among ids: some Collection<Int64>, _ db: Database
-    ) throws -> Set<Int64> {
+    /// Those of some conversations that a filter lets through, by number.
+    static func passing(_ filter: MemoryFilter, at moment: Date, among ids: some Collection<Int64>, _ db: Database) throws -> Set<Int64> {
+        // Few have a tag, and which is soonest told.
+        let tagged = filter.tags.indices.map {
+            "CROSS JOIN conversation_tags t\($0) ON t\($0).tag = ? AND t\($0).conversation_id = wanted.value"
+        }
+        var rest = filter
+        rest.tags = []
+        let condition = rest.condition(at: moment)
         let list = try db.cachedStatement(
             sql: """
-                SELECT group_concat(c.id) FROM json_each(?) wanted
+                SELECT group_concat(c.id) FROM json_each(?) wanted \(tagged.joined(separator: " "))
                 CROSS JOIN conversations c INDEXED BY conversations_filter ON c.id = wanted.value WHERE \(condition.sql)
                 """)
         // In one row: thousands would cost more to hand over than to find. In order they lie side by side.
         let named = "[" + ids.sorted().map(String.init).joined(separator: ",") + "]"
-        return Set(try numbers(String.fetchOne(list, arguments: [named] + condition.arguments)))
+        return Set(
+            try numbers(String.fetchOne(list, arguments: [named] + StatementArguments(filter.tags) + condition.arguments)))
     }
 
     /// The numbers of a list as `group_concat` makes it.

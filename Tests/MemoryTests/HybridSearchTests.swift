@@ -100,7 +100,8 @@ struct HybridSearchTests {
             while try await store.queueSize() > 0 { _ = try await stack.idle.sync.run(store, batch: 128) }
             #expect(try await store.few(MemoryFilter(session: "one"), atMost: 2) == [id])
             #expect(try await store.few(MemoryFilter(since: .distantPast), atMost: 700) == nil)
-            #expect(try await store.few(MemoryFilter(importance: 9...10), atMost: 10_000) == nil)
+            #expect(try await store.few(MemoryFilter(importance: 9...10), atMost: 700) == nil)
+            #expect(try await store.few(MemoryFilter(importance: 9...10, session: "one"), atMost: 2) == [id])
             let search = stack.idle.search(in: store)
             for way in [HybridSearch.Way.vector, .hybrid] {
                 let found = try await search.run("apples pears", MemoryFilter(session: "one"), by: way, limit: 5)

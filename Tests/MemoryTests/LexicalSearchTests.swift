@@ -108,10 +108,27 @@ struct LexicalSearchTests {
             let second = try await store.keep("deploy plan", importance: 6, tags: ["ops"])
             #expect(try await store.found("deploy", MemoryFilter(importance: 7...10)) == [first])
             #expect(try await store.found("deploy", MemoryFilter(tags: ["ops", "a"])) == [first])
+            #expect(try await store.few(MemoryFilter(tags: ["a"]), atMost: 1) == [first])
             #expect(try await store.found("deploy", MemoryFilter(since: clock.now)) == [second])
             #expect(try await store.found("deploy", MemoryFilter(until: clock.now)) == [first])
             #expect(try await store.found("deploy", MemoryFilter(session: "none")) == [])
             #expect(try await store.found("") == [])
+        }
+    }
+
+    @Test("A conversation is found by the tags that it has now, and the tags of one that is gone are gone")
+    func tags() async throws {
+        try await withMemory { store, _ in
+            let moved = try await store.keep("deploy notes", tags: ["ops", "ops", "둘"])
+            let gone = try await store.keep("deploy plan", tags: ["ops"])
+            #expect(try await store.found("deploy", MemoryFilter(tags: ["ops"])).sorted() == [moved, gone])
+            _ = try await store.edit(moved, ConversationChange(tags: ["둘", "web"]))
+            #expect(try await store.found("deploy", MemoryFilter(tags: ["ops"])) == [gone])
+            #expect(try await store.found("deploy", MemoryFilter(tags: ["web", "둘"])) == [moved])
+            #expect(try await store.list(MemoryFilter(tags: ["web"]), limit: 5, offset: 0).found.map(\.id) == [moved])
+            try await store.delete(gone)
+            _ = try await store.edit(moved, ConversationChange(tags: []))
+            #expect(try await store.pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM conversation_tags") } == 0)
         }
     }
 

@@ -51,7 +51,7 @@ struct MemoryBackupTests {
     @Test("A backup that is older than a table of today is put back all the same, and the store's vectors keep their model")
     func olderThanTheTables() async throws {
         try await withMemory { store, clock in
-            let kept = try await store.keep("plums in July")
+            let kept = try await store.keep("plums in July", tags: ["fruit"])
             let backup = backup(of: store)
             let file = try #require(try await backup.make([.daily], of: store).files.first)
             let scratch = try MemoryBackup.Scratch(in: backup.folder)
@@ -61,7 +61,12 @@ struct MemoryBackupTests {
                 try db.execute(
                     sql: """
                         ALTER TABLE project DROP COLUMN embedding_model;
-                        DELETE FROM grdb_migrations WHERE identifier = 'vectors by model';
+                        DROP INDEX conversations_filter;
+                        DROP TABLE conversation_tags;
+                        DROP TRIGGER conversation_tags_kept;
+                        DROP TRIGGER conversation_tags_changed;
+                        DROP TRIGGER conversation_tags_forgotten;
+                        DELETE FROM grdb_migrations WHERE identifier NOT IN ('conversations', 'a million conversations');
                         """)
             }
             try old.close()
@@ -69,6 +74,7 @@ struct MemoryBackupTests {
             try await store.keep("said later")
             #expect(try await store.restore(from: scratch.path("back.db")) == 1)
             #expect(try await store.embeddingModel() == "words")
+            #expect(try await store.found("plums", MemoryFilter(tags: ["fruit"])) == [kept])
             #expect(try await store.takePending(10, due: clock.now).map(\.id) == [kept])
         }
     }

@@ -13,7 +13,11 @@ enum MemoryDump {
         try out.write("BEGIN TRANSACTION;")
         for table in MemoryContents.tables {
             for sql in try String.fetchAll(
-                db, sql: "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC, name", arguments: [table]
+                db,
+                sql: """
+                    SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('table', 'index') AND sql IS NOT NULL
+                    ORDER BY type DESC, name
+                    """, arguments: [table]
             ) {
                 try out.write(sql.split(whereSeparator: \.isWhitespace).joined(separator: " ") + ";")
             }

@@ -66,7 +66,7 @@ struct HybridSearch: Sendable {
     /// - Throws: the database's error; 503 when meaning alone is asked for and cannot be had.
     func run(_ text: String, _ filter: MemoryFilter, by way: Way, limit: Int) async throws -> Found {
         let depth = min(max(Self.depth, limit), Self.deepest)
-        async let asked = way == .fts5 ? nil : meaning.question(text, for: store.embeddingModel())
+        async let asked = way == .fts5 ? nil : meaning.question(text, for: store.embeddingModel)
         let reach = try await store.reach(of: filter)
         async let words =
             way == .vector ? [] : LexicalSearch(store: store).run(MemoryQuery(text), filter, reach, limit: depth)

@@ -35,7 +35,7 @@ struct LexicalSearch: Sendable {
     func run(_ query: MemoryQuery, _ filter: MemoryFilter, _ reach: MemoryReach, limit: Int) async throws -> [Hit] {
         let few = reach.few
         guard !query.terms.isEmpty, few?.isEmpty != true else { return [] }
-        let condition = filter.condition(at: store.now())
+        let moment = store.now()
         let only = few.map(Set.init)
         let whole = (few?.min() ?? 1)...(few?.max() ?? .max)
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
@@ -61,7 +61,7 @@ struct LexicalSearch: Sendable {
             var found: [Conversation] = []
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
                 let some = order[start..<min(start + step, order.count)]
-                let passing = try MemoryStore.passing(condition, among: some, db)
+                let passing = try MemoryStore.passing(filter, at: moment, among: some, db)
                 found += try Self.whole(some.filter(passing.contains).prefix(wanted - found.count), db)
             }
             return Array(Self.rank(found, postings).prefix(limit))

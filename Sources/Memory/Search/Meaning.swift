@@ -24,9 +24,12 @@ struct Meaning: Sendable {
 
     /// - Parameter model: that made the vectors which the question is compared with; `nil`: whichever.
     /// - Throws: ``UpstreamError`` when the embedding service cannot do it, or serves another model.
-    func question(_ text: String, for model: String?) async throws -> (question: MeaningScale.Question, scale: MeaningScale) {
+    func question(
+        _ text: String, for model: @escaping @Sendable () async throws -> String?
+    ) async throws -> (question: MeaningScale.Question, scale: MeaningScale) {
+        async let wanted = model()
         let answer = try await client.embed([text], for: .query, truncate: true)
-        if let model, model != answer.model {
+        if let model = try await wanted, model != answer.model {
             throw UpstreamError(
                 service: "embedding", status: 503, message: "the vectors are of \(model) and are being made anew with \(answer.model)")
         }

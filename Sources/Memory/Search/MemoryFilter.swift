@@ -33,9 +33,7 @@ struct MemoryFilter: Sendable {
         if importance != Importance.range { add("c.importance_score BETWEEN ? AND ?", importance.lowerBound, importance.upperBound) }
         if let session { add("c.session_id = ?", session) }
         if let model { add("c.model_used = ?", model) }
-        // Most have none, and reading JSON takes time.
-        if !tags.isEmpty { add("c.tags <> '[]'") }
-        for tag in tags { add("EXISTS (SELECT 1 FROM json_each(c.tags) WHERE value = ?)", tag) }
+        for tag in tags { add("EXISTS (SELECT 1 FROM conversation_tags WHERE tag = ? AND conversation_id = c.id)", tag) }
         if let since { add("c.timestamp >= ?", MemoryTime.text(since)) }
         if let until { add("c.timestamp < ?", MemoryTime.text(until)) }
         return (parts.joined(separator: " AND "), arguments)

@@ -2,7 +2,7 @@ import GRDB
 
 /// What a filter lets through, as far as it is known before anything is looked at.
 struct MemoryReach: Sendable {
-    /// The conversations of its session or time, where they are few; else, and where it names neither, `nil`.
+    /// The conversations of its session, tag, time, model or importance, where those are few; else `nil`.
     let few: [Int64]?
     /// How large a share of all it lets through, about; never 0.
     let share: Double
@@ -12,7 +12,7 @@ struct MemoryReach: Sendable {
 }
 
 extension MemoryStore {
-    /// Conversations that a session or a time may have so that each of them is looked at.
+    /// Conversations that a session, a tag and so on may have so that each of them is looked at.
     private static let few = 2_000
 
     func reach(of filter: MemoryFilter) async throws -> MemoryReach {
@@ -21,37 +21,43 @@ extension MemoryStore {
         return MemoryReach(few: nil, share: try await share(passing: filter))
     }
 
-    /// The conversations of a filter's session or time, when they are few; `nil` when there are more, or it names neither. An index finds
-    /// them, so that no more are looked at.
+    /// The conversations of a part of a filter that has few; `nil` when none has. An index finds them, so that no more are looked at.
     func few(_ filter: MemoryFilter, atMost most: Int) async throws -> [Int64]? {
-        let sql: String
-        let arguments: StatementArguments
-        if let session = filter.session {
-            (sql, arguments) = ("session_id = ?", [session])
-        } else if let span = filter.span {
-            (sql, arguments) = ("timestamp >= ? AND timestamp < ?", [span.from, span.to])
-        } else {
+        var parts: [(sql: String, arguments: StatementArguments)] = []
+        if let session = filter.session { parts.append(("SELECT id FROM conversations WHERE session_id = ?", [session])) }
+        for tag in filter.tags { parts.append(("SELECT conversation_id AS id FROM conversation_tags WHERE tag = ?", [tag])) }
+        if let span = filter.span {
+            parts.append(("SELECT id FROM conversations WHERE timestamp >= ? AND timestamp < ?", [span.from, span.to]))
+        }
+        if let model = filter.model { parts.append(("SELECT id FROM conversations WHERE model_used = ?", [model])) }
+        if filter.importance != Importance.range {
+            parts.append(
+                (
+                    "SELECT id FROM conversations WHERE importance_score BETWEEN ? AND ?",
+                    [filter.importance.lowerBound, filter.importance.upperBound]
+                ))
+        }
+        return try await pool.read { [parts] db in
+            for part in parts {
+                let statement = try db.cachedStatement(sql: "SELECT group_concat(id) FROM (\(part.sql) LIMIT ?)")
+                let found = Self.numbers(try String.fetchOne(statement, arguments: part.arguments + [most + 1]))
+                if found.count <= most { return found }
+            }
             return nil
         }
-        let found = try await pool.read { db in
-            let statement = try db.cachedStatement(
-                sql: "SELECT group_concat(id) FROM (SELECT id FROM conversations WHERE \(sql) LIMIT ?)")
-            return Self.numbers(try String.fetchOne(statement, arguments: arguments + [most + 1]))
-        }
-        return found.count > most ? nil : found
     }
 
     /// How large a share of all conversations a filter lets through, judged by some that lie evenly among them; never 0.
     func share(passing filter: MemoryFilter) async throws -> Double {
-        let condition = filter.condition(at: now())
+        let moment = now()
         return try await pool.read { db in
             // Each by itself: an index gives the one or the other, for both at once all would be looked at.
             let bounds = try Row.fetchOne(
                 db, sql: "SELECT (SELECT min(id) FROM conversations), (SELECT max(id) FROM conversations)")
             guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
-            let looked = try Self.passing(("TRUE", []), among: ids, db).count
-            let passed = try Self.passing(condition, among: ids, db).count
+            let looked = try Self.passing(MemoryFilter(), at: moment, among: ids, db).count
+            let passed = try Self.passing(filter, at: moment, among: ids, db).count
             // Where most numbers are gone, too few were looked at to tell.
             guard looked >= Self.sample / 4 || last - first < Int64(Self.sample) else { return 0.1 }
             return Double(max(passed, 1)) / Double(max(looked, 1))
