@@ -94,15 +94,15 @@ class Memory:
     def wait_in_step(self, project, seconds=120):
         """Waits until the vector store was told of everything; nobody asks for it. What waits may take its time to be embedded, as long as it becomes less
         within so many seconds."""
-        least, deadline = float("inf"), time.monotonic() + seconds
+        least, deadline, last, problem = float("inf"), time.monotonic() + seconds, time.monotonic() + 10 * seconds, ""
         while least > 0:
             try:
                 waiting = self.queue(project)
-            except (httpx.TransportError, AssertionError):
-                waiting = least
+            except (httpx.TransportError, AssertionError) as error:
+                waiting, problem = least, f" ({error})"
             if waiting < least:
                 least, deadline = waiting, time.monotonic() + seconds
-            assert time.monotonic() < deadline, f"{least} changes of {project} wait, and became no less in {seconds} s"
+            assert time.monotonic() < min(deadline, last), f"{least} changes of {project} wait, and become no less or too slowly{problem}"
             time.sleep(0.2)
 
 

@@ -138,7 +138,10 @@ class Client:
         connection, answer = self.connection
         head = f"{method} {path} HTTP/1.1\r\nhost: {self.address[0]}\r\ncontent-type: application/json\r\ncontent-length: {len(body or b'')}\r\n\r\n"
         connection.sendall(head.encode() + (body or b""))
-        status, fields = int(answer.readline().split()[1]), {}
+        if not (first := answer.readline()):
+            self.connection = None
+            raise ConnectionError(f"{method} {path}: the service closed the connection")
+        status, fields = int(first.split()[1]), {}
         while (line := answer.readline().strip()):
             name, value = line.split(b":", 1)
             fields[name.lower()] = value.strip().lower()

@@ -159,27 +159,30 @@ struct MemoryStore: Sendable {
 
     /// Those of some conversations that a filter lets through, by number.
     static func passing(_ filter: MemoryFilter, at moment: Date, among ids: some Collection<Int64>, _ db: Database) throws -> Set<Int64> {
-        // Few have a tag, and which is soonest told.
-        let tagged = filter.tags.indices.map {
-            "CROSS JOIN conversation_tags t\($0) ON t\($0).tag = ? AND t\($0).conversation_id = wanted.value"
-        }
+        // Few have a tag, and which is soonest told. Of several one is enough for that.
+        let tag = filter.tags.prefix(1)
+        let tagged = tag.isEmpty ? "" : "CROSS JOIN conversation_tags t ON t.tag = ? AND t.conversation_id = wanted.value"
         var rest = filter
-        rest.tags = []
+        rest.tags.removeFirst(tag.count)
         let condition = rest.condition(at: moment)
         let list = try db.cachedStatement(
             sql: """
-                SELECT group_concat(c.id) FROM json_each(?) wanted \(tagged.joined(separator: " "))
+                SELECT group_concat(c.id) FROM json_each(?) wanted \(tagged)
                 CROSS JOIN conversations c INDEXED BY conversations_filter ON c.id = wanted.value WHERE \(condition.sql)
                 """)
         // In one row: thousands would cost more to hand over than to find. In order they lie side by side.
         let named = "[" + ids.sorted().map(String.init).joined(separator: ",") + "]"
         return Set(
-            try numbers(String.fetchOne(list, arguments: [named] + StatementArguments(filter.tags) + condition.arguments)))
+            try numbers(String.fetchOne(list, arguments: [named] + StatementArguments(Array(tag)) + condition.arguments)))
     }
 
     /// The numbers of a list as `group_concat` makes it.
     static func numbers(_ list: String?) -> [Int64] {
-        list?.utf8.split(separator: UInt8(ascii: ",")).map { digits in digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) } } ?? []
+        list?.utf8.split(separator: UInt8(ascii: ",")).map { digits in
+            let isNegative = digits.first == UInt8(ascii: "-")
+            let size = digits.dropFirst(isNegative ? 1 : 0).reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+            return isNegative ? -size : size
+        } ?? []
     }
 
     static func marks(_ values: some Collection) -> String { values.map { _ in "?" }.joined(separator: ",") }

@@ -14,7 +14,7 @@ actor Projects {
     private nonisolated let common: ProjectID?
     private let now: @Sendable () -> Date
     /// Those that are open, each with the number of the use that was its last: to ask for one of them takes no turn.
-    private nonisolated let open = Mutex<(stores: [ProjectID: (store: MemoryStore, lastUse: Int)], uses: Int)>(([:], 0))
+    private nonisolated let known = Mutex<(stores: [ProjectID: (store: MemoryStore, lastUse: Int)], uses: Int)>(([:], 0))
     /// Databases that are open at once; one that is closed is opened again when it is asked for, and one that is being used stays open until
     /// it no longer is.
     private static let mostOpen = 64
@@ -34,8 +34,15 @@ actor Projects {
     /// - Throws: 404 for a project of somebody else, as if there were none.
     nonisolated func store(_ project: ProjectID, for caller: Caller) async throws -> MemoryStore {
         guard project.user == nil || isOpen(project, of: project.user, to: caller) else { throw Self.unknown(project) }
-        let store = try await open(project, for: project.user ?? caller.id)
-        guard isOpen(project, of: store.owner, to: caller) else { throw Self.unknown(project) }
+        let store = if let open = known(project) { open } else { try await open(project, for: project.user ?? caller.id) }
+        return try allowed(store, to: caller)
+    }
+
+    private nonisolated func allowed(_ store: MemoryStore, to caller: Caller) throws -> MemoryStore {
+        let project = store.project
+        guard isOpen(project, of: store.owner, to: caller), project.user == nil || isOpen(project, of: project.user, to: caller) else {
+            throw Self.unknown(project)
+        }
         return store
     }
 
@@ -56,15 +63,15 @@ actor Projects {
     ///
     /// - Throws: 404 when it is somebody else's.
     nonisolated func ifThere(_ project: ProjectID, for caller: Caller) async throws -> MemoryStore? {
-        if opened(project) == nil, await !isThere(project) { return nil }
-        return try await store(project, for: caller)
+        guard let store = if let open = known(project) { open } else { try await current(project) } else { return nil }
+        return try allowed(store, to: caller)
     }
 
     private func isThere(_ project: ProjectID) -> Bool { FileManager.default.fileExists(atPath: path(of: project).string) }
 
     /// A project's memory, for the stack's own work on it; `nil` when there is none any more.
     func current(_ project: ProjectID) throws -> MemoryStore? {
-        isThere(project) ? try opening(project, for: Self.nobody) : nil
+        isThere(project) ? try open(project, for: project.user ?? Self.nobody) : nil
     }
 
     /// Every project that has a memory, whether it can be opened or not. Folders of other names are not ours.
@@ -77,7 +84,7 @@ actor Projects {
 
     /// Removes a project and everything in it.
     func forget(_ store: MemoryStore) throws {
-        open.withLock { $0.stores[store.project] = nil }
+        known.withLock { $0.stores[store.project] = nil }
         try store.pool.close()
         try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
     }
@@ -96,22 +103,18 @@ actor Projects {
     /// Who owns what is found without an owner.
     private static let nobody = "unknown"
 
-    private nonisolated func open(_ project: ProjectID, for user: String) async throws -> MemoryStore {
-        if let store = opened(project) { return store }
-        return try await opening(project, for: user)
-    }
-
-    private nonisolated func opened(_ project: ProjectID) -> MemoryStore? {
-        open.withLock { open in
-            guard let store = open.stores[project]?.store else { return nil }
-            open.uses += 1
-            open.stores[project] = (store, open.uses)
+    /// A project's memory, if it is open.
+    private nonisolated func known(_ project: ProjectID) -> MemoryStore? {
+        known.withLock { known in
+            guard let store = known.stores[project]?.store else { return nil }
+            known.uses += 1
+            known.stores[project] = (store, known.uses)
             return store
         }
     }
 
-    private func opening(_ project: ProjectID, for user: String) throws -> MemoryStore {
-        if let store = opened(project) { return store }
+    private func open(_ project: ProjectID, for user: String) throws -> MemoryStore {
+        if let store = known(project) { return store }
         let path = path(of: project)
         if !FileManager.default.fileExists(atPath: path.string), try ids().count >= Self.most {
             throw ServiceError.conflict(
@@ -119,12 +122,12 @@ actor Projects {
                 code: "too_many_projects")
         }
         let store = try MemoryStore(project, for: user, path: path, now: now)
-        open.withLock { open in
-            if open.stores.count >= Self.mostOpen, let oldest = open.stores.min(by: { $0.value.lastUse < $1.value.lastUse })?.key {
-                open.stores[oldest] = nil
-            }
-            open.uses += 1
-            open.stores[project] = (store, open.uses)
+        // What goes is closed when nobody has it any more, and not while others wait to ask.
+        _ = known.withLock { known in
+            let oldest = known.stores.count < Self.mostOpen ? nil : known.stores.min { $0.value.lastUse < $1.value.lastUse }?.key
+            known.uses += 1
+            known.stores[project] = (store, known.uses)
+            return oldest.flatMap { known.stores.removeValue(forKey: $0) }
         }
         return store
     }

@@ -62,7 +62,7 @@ public enum PointID: Codable, Sendable, Hashable, CustomStringConvertible {
 /// A point as it is written, with a single unnamed vector.
 public struct PointRecord: Codable, Sendable {
     public let id: PointID
-    @JSONFloats public var vector: [Float]
+    @JSONFloats public private(set) var vector: [Float]
     public let payload: [String: JSONValue]
 
     public init(id: PointID, vector: [Float], payload: [String: JSONValue]) {

@@ -72,8 +72,8 @@ final class Collection: Sendable {
         return migrator
     }()
 
-    /// Points that are placed while searches wait: some milliseconds for each processor.
-    private static let placedAtOnce = 16 * ProcessInfo.processInfo.activeProcessorCount
+    /// Points that are placed while searches wait: some ten milliseconds.
+    private static let placedAtOnce = 32
 
     var count: Int { points.withLock { $0.count } }
 

@@ -27,7 +27,7 @@ final class GraphIndex {
 
     deinit { chnsw_free(handle) }
 
-    /// Puts a vector in the place of the one that the slot had.
+    /// Puts a vector in the place of the one that the slot may have had.
     func replace(_ vector: [Float], slot: Int) throws {
         guard chnsw_reserve(handle, 1), chnsw_add(handle, vector, UInt64(slot)) else { throw Self.lastError() }
     }
@@ -37,7 +37,8 @@ final class GraphIndex {
     /// - Parameter vector: of a slot; it has to stay where it is until this returns.
     func add(_ slots: some RandomAccessCollection<Int>, _ vector: (Int) -> UnsafePointer<Float>) throws {
         guard chnsw_reserve(handle, slots.count) else { throw Self.lastError() }
-        // The library lets several threads add at once; nobody else has the graph meanwhile, and the vectors stay as they are.
+        // The library lets several threads add at once (its levels are drawn without a lock: which they are does not matter); nobody else has
+        // the graph meanwhile, and the vectors stay as they are.
         nonisolated(unsafe) let (handle, vectors) = (handle, slots.map { (UInt64($0), vector($0)) })
         let failure = Mutex<ServiceError?>(nil)
         DispatchQueue.concurrentPerform(iterations: vectors.count) { index in

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import ServiceKit
@@ -31,13 +32,17 @@ struct PointAnswer: Codable, Sendable {
     }
 }
 
-/// How vectors stand in an answer: as numbers, or as base64 where the caller has said `Prefer: vectors=base64`
-/// (https://www.rfc-editor.org/rfc/rfc7240), which Qdrant leaves unheard.
+/// How vectors of points that are asked for by id stand in the answer: as numbers, or as base64 where the caller has said
+/// `Prefer: vectors=base64` (https://www.rfc-editor.org/rfc/rfc7240), which Qdrant leaves unheard.
 enum VectorFormat {
     case numbers, base64
 
     init(_ request: Request) {
-        self = HTTPField.Name("Prefer").flatMap { request.headers[$0] } == VectorStoreClient.preference ? .base64 : .numbers
+        let preferences = HTTPField.Name("Prefer").flatMap { request.headers[$0] } ?? ""
+        let isPreferred = preferences.split(separator: ",").contains {
+            $0.trimmingCharacters(in: .whitespaces) == VectorStoreClient.preference
+        }
+        self = isPreferred ? .base64 : .numbers
     }
 
     func of(_ vector: [Float]) -> JSONVector { self == .base64 ? .base64(vector) : .numbers(vector) }

@@ -8,7 +8,7 @@ struct UpsertBody: Decodable, Sendable {
 
     private struct Point: Decodable {
         let id: PointID
-        @JSONFloats var vector: [Float]
+        let vector: JSONFloats
         let payload: [String: JSONValue]?
 
         private enum CodingKeys: CodingKey { case id, vector, payload }
@@ -17,7 +17,7 @@ struct UpsertBody: Decodable, Sendable {
             try decoder.refuseMembers(besides: ["id", "vector", "payload"], of: "a point")
             let container = try decoder.container(keyedBy: CodingKeys.self)
             id = try container.decode(PointID.self, forKey: .id)
-            _vector = try container.decode(JSONFloats.self, forKey: .vector)
+            vector = try container.decode(JSONFloats.self, forKey: .vector)
             payload = try container.decodeIfPresent([String: JSONValue].self, forKey: .payload)
         }
     }
@@ -41,7 +41,7 @@ struct UpsertBody: Decodable, Sendable {
             }
         } else {
             records = try container.decode([Point].self, forKey: .points).map {
-                PointRecord(id: $0.id, vector: $0.vector, payload: $0.payload ?? [:])
+                PointRecord(id: $0.id, vector: $0.vector.wrappedValue, payload: $0.payload ?? [:])
             }
         }
     }

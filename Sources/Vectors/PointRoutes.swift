@@ -71,10 +71,11 @@ struct PointRoutes {
         [
             Route(.post, "/collections/{collection}/points", "Points by id.") { request, context in
                 let body = try await request.decode(ReadBody.self, context)
+                let format = VectorFormat(request)
                 return try await QdrantReply.of {
                     let ids = try (body.ids ?? []).map { try $0.validated() }
                     let found = try await collection(context).points(ids, vector: body.with_vector ?? false)
-                    return found.map { PointAnswer($0, body.with_payload ?? .all, VectorFormat(request)) }
+                    return found.map { PointAnswer($0, body.with_payload ?? .all, format) }
                 }
             },
             Route(.get, "/collections/{collection}/points/{id}", "One point.") { _, context in

@@ -33,11 +33,17 @@ struct PointSet {
     /// Puts points in, each in the place of the one with its id if there is one.
     mutating func put(_ points: some Swift.Collection<PointRecord>) throws {
         let first = ids.count
-        for point in points {
-            let slot = place(point)
-            if slot < first { try graph?.replace(point.vector, slot: slot) }
+        do {
+            for point in points {
+                let slot = place(point)
+                if slot < first { try graph?.replace(point.vector, slot: slot) }
+            }
+            if let graph { try add(first..<ids.count, to: graph) }
+        } catch {
+            // Without a graph all points are looked at, also those that it would not know of.
+            graph = nil
+            throw error
         }
-        if let graph { try add(first..<ids.count, to: graph) }
     }
 
     /// - Returns: the slot of the point.

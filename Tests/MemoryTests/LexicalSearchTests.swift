@@ -124,7 +124,11 @@ struct LexicalSearchTests {
             #expect(try await store.found("deploy", MemoryFilter(tags: ["ops"])).sorted() == [moved, gone])
             _ = try await store.edit(moved, ConversationChange(tags: ["둘", "web"]))
             #expect(try await store.found("deploy", MemoryFilter(tags: ["ops"])) == [gone])
+            #expect(try await store.share(passing: MemoryFilter(tags: ["ops"])) == 0.5)
             #expect(try await store.found("deploy", MemoryFilter(tags: ["web", "둘"])) == [moved])
+            let most = (0..<MemoryLimits.tags).map { "tag\($0)" }
+            _ = try await store.edit(gone, ConversationChange(tags: most))
+            #expect(try await store.found("deploy", MemoryFilter(tags: most)) == [gone])
             #expect(try await store.list(MemoryFilter(tags: ["web"]), limit: 5, offset: 0).found.map(\.id) == [moved])
             try await store.delete(gone)
             _ = try await store.edit(moved, ConversationChange(tags: []))
@@ -146,11 +150,13 @@ struct LexicalSearchTests {
     @Test("Of words that stand everywhere the newest are looked at, and what holds all of them is found")
     func common() async throws {
         try await withMemory { store, _ in
-            let both = try await store.keep("alpha beta together", "x")
+            let both = try await store.keep("alpha beta together", "x", tags: ["first"])
             for number in 0..<2_200 { try await store.keep(number.isMultiple(of: 2) ? "alpha" : "beta", "x") }
             for _ in 0..<2_000 { try await store.keep("alpha", "x") }
             for _ in 0..<2_000 { try await store.keep("beta", "x") }
             #expect(try await store.found("alpha beta").first == both)
+            // However many are newer.
+            #expect(try await store.found("alpha", MemoryFilter(tags: ["first"])) == [both])
         }
     }
 }

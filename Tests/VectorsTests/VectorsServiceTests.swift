@@ -62,7 +62,7 @@ struct VectorsServiceTests {
             try await store.call(.put, "/collections/c", #"{"vectors":{"size":2,"distance":"Dot"}}"#)
             try await store.call(.put, "/collections/c/points?wait=true", #"{"points":[{"id":1,"vector":[1,-2.5]}]}"#)
             let asked = ByteBuffer(string: #"{"ids":[1],"with_vector":true}"#)
-            for (preference, expected) in [(nil, "[1,-2.5]"), ("vectors=base64", #""AACAPwAAIMA=""#), ("respond-async", "[1,-2.5]")] {
+            for (preference, expected) in [(nil, "[1,-2.5]"), ("return=minimal, vectors=base64", #""AACAPwAAIMA=""#), ("respond-async", "[1,-2.5]")] {
                 var headers = HTTPFields()
                 headers[try #require(HTTPField.Name("Prefer"))] = preference
                 let answer = try await store.client.execute(uri: "/collections/c/points", method: .post, headers: headers, body: asked)
@@ -161,6 +161,35 @@ struct VectorsServiceTests {
                 hits += try collection.search(centre, limit: 10, filter: nil).count { exact.contains($0.id) }
             }
             #expect(Double(hits) / 300 >= 0.97)
+        }
+    }
+
+    @Test("The graph knows every point by its last vector, whether it is new, changed, twice in a batch, or back after it was gone")
+    func changes() async throws {
+        try await withScratchFolder { folder in
+            var generator = SystemRandomNumberGenerator()
+            func record(_ id: UInt64) -> PointRecord {
+                PointRecord(id: .number(id), vector: (0..<16).map { _ in Float.random(in: -1...1, using: &generator) }, payload: [:])
+            }
+            let collection = try Collection(
+                name: "c", folder: folder.appending("c"), creating: CollectionConfig(["size": 16, "distance": "Cosine"]))
+            var last = (0..<2_500).map(record)
+            try await collection.upsert(last)
+            try await collection.remove((0..<50).map { .number($0) })
+            // Gone and back, changed, and new; some of each twice.
+            let ranges: [Range<UInt64>] = [0..<20, 100..<140, 2_500..<2_560, 10..<20, 130..<140, 2_550..<2_570]
+            let batch = ranges.joined().map(record)
+            try await collection.upsert(batch)
+            last += batch
+            #expect(collection.isIndexed && collection.count == 2_540)
+            let expected = Dictionary(last.map { ($0.id, $0.vector) }, uniquingKeysWith: { $1 })
+            for (id, vector) in expected where !(20..<50).map(PointID.number).contains(id) {
+                #expect(try collection.search(vector, limit: 1, filter: nil).first?.id == id)
+            }
+            for id in UInt64(20)..<50 {
+                let vector = try #require(expected[.number(id)])
+                #expect(try collection.search(vector, limit: 5, filter: nil).allSatisfy { $0.id != .number(id) })
+            }
         }
     }
 

@@ -108,7 +108,7 @@ struct HybridSearch: Sendable {
     private func compare(
         _ hits: inout [Int64: Hit], with question: MeaningScale.Question, _ filter: MemoryFilter, _ reach: MemoryReach, _ depth: Int
     ) async throws {
-        let named = hits.values.sorted { ($0.lexicalRank ?? 0) < ($1.lexicalRank ?? 0) }.prefix(Self.depth).map(\.conversation.id)
+        let named = hits.values.sorted { ($0.lexicalRank ?? 0) < ($1.lexicalRank ?? 0) }.prefix(depth).map(\.conversation.id)
         // The store's own filters know less than ours, and what it holds may be a moment old: as many are asked for as should do.
         let most = filter.isOpen ? depth : min(depth * Self.mostFiltered, Self.deepest)
         let enough = reach.few?.count ?? min(Int(Double(depth) / reach.share * 1.25), most)

@@ -24,6 +24,8 @@ struct LexicalSearch: Sendable {
     private static let window: Int64 = 100_000
     /// Conversations whose texts are ranked.
     private static let ranked = 40
+    /// Conversations of a session, a tag and so on that are all ranked, whatever words they hold.
+    private static let rankedOfFew = 200
     /// A long answer is no worse than a short one, so length counts for less than in collections of documents (0.75).
     private static let (k1, b) = (1.2, 0.4)
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
@@ -41,7 +43,7 @@ struct LexicalSearch: Sendable {
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
             let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
-            let within = try few == nil ? Self.window(of: filter, db) : nil
+            let within = try Self.window(of: filter, db)
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             var candidates = Candidates()
             for posting in postings { candidates.add(posting.ids, posting.weight) }
@@ -52,8 +54,9 @@ struct LexicalSearch: Sendable {
                     candidates.raise(try Posting.together(query.terms, within: window, depth, db), to: sum)
                 }
             }
+            if let few, few.count <= Self.rankedOfFew { candidates.raise(few.sorted(by: >), to: 0) }
             if let only { candidates.keep(only.contains) }
-            let wanted = max(Self.ranked, limit)
+            let wanted = max(Self.ranked, limit, few.map { min($0.count, Self.rankedOfFew) } ?? 0)
             let most = filter.isOpen ? wanted : Self.judged
             // Some more than should do, since those that hold the words are not as all others are.
             let step = filter.isOpen ? wanted : min(Int(Double(wanted) / reach.share * 1.25), most)

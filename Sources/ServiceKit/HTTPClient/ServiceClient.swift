@@ -63,7 +63,7 @@ public struct ServiceClient: Sendable {
 
     /// Sends a request and gives the answer's bytes.
     ///
-    /// - Throws: ``UpstreamError`` as ``send(_:_:body:as:)``.
+    /// - Throws: ``UpstreamError`` as ``send(_:_:body:headers:as:)``.
     public func bytes(
         _ method: HTTPMethod, _ path: String, body: (any Encodable & Sendable)? = nil, headers: [(String, String)] = []
     ) async throws -> ByteBuffer {
@@ -71,7 +71,7 @@ public struct ServiceClient: Sendable {
         return try await retry.run {
             try await self.translatingFailures {
                 try await withDeadline(timeout) {
-                    let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+                    let response = try await execute(request)
                     let bytes = try await response.body.collect(upTo: 256 << 20)
                     guard (200..<300).contains(response.status.code) else { throw self.failure(response, bytes) }
                     return bytes
@@ -90,7 +90,7 @@ public struct ServiceClient: Sendable {
     ) async throws -> HTTPClientResponse {
         let request = try self.request(method, path, body: body, headers: type.map { [("Accept", $0)] } ?? [])
         return try await translatingFailures {
-            let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+            let response = try await execute(request)
             guard (200..<300).contains(response.status.code) else {
                 throw self.failure(response, try await response.body.collect(upTo: 1 << 20))
             }
@@ -104,7 +104,7 @@ public struct ServiceClient: Sendable {
     public func health() async -> JSONValue? {
         guard let request = try? request(.GET, "/health", body: nil) else { return nil }
         let body = try? await withDeadline(timeout) {
-            let response = try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+            let response = try await execute(request)
             return try JSONDecoder().decode(JSONValue.self, from: try await response.body.collect(upTo: 1 << 20))
         }
         return body?.objectValue.map(JSONValue.object)
@@ -125,6 +125,15 @@ public struct ServiceClient: Sendable {
             request.body = .bytes(ByteBuffer(data: try JSONEncoder.wire.encode(body)))
         }
         return request
+    }
+
+    private func execute(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
+        do {
+            return try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+        } catch ChannelError.ioOnClosedChannel {
+            // The other side closed the connection while nobody used it, and has not got the request whole: another connection may.
+            return try await http.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+        }
     }
 
     private func translatingFailures<Value: Sendable>(_ call: @Sendable () async throws -> Value) async throws -> Value {
