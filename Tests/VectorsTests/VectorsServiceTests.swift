@@ -62,7 +62,8 @@ struct VectorsServiceTests {
             try await store.call(.put, "/collections/c", #"{"vectors":{"size":2,"distance":"Dot"}}"#)
             try await store.call(.put, "/collections/c/points?wait=true", #"{"points":[{"id":1,"vector":[1,-2.5]}]}"#)
             let asked = ByteBuffer(string: #"{"ids":[1],"with_vector":true}"#)
-            for (preference, expected) in [(nil, "[1,-2.5]"), ("return=minimal, vectors=base64", #""AACAPwAAIMA=""#), ("respond-async", "[1,-2.5]")] {
+            let base64 = #""AACAPwAAIMA=""#
+            for (preference, expected) in [(nil, "[1,-2.5]"), ("a, vectors=base64", base64), ("respond-async", "[1,-2.5]")] {
                 var headers = HTTPFields()
                 headers[try #require(HTTPField.Name("Prefer"))] = preference
                 let answer = try await store.client.execute(uri: "/collections/c/points", method: .post, headers: headers, body: asked)
