@@ -257,17 +257,17 @@ def conversations(services, texts, size, keep):
 
     Returns how many conversations were taken in a second."""
     kept = keep and keep / f"{size}"
-    if kept and (kept / "rate").exists():
+    is_kept = kept and (kept / "rate").exists()
+    if is_kept:
         shutil.copytree(kept / "memory", services.stack.data / "memory", dirs_exist_ok=True)
-        return int((kept / "rate").read_text())
     # Nothing embeds yet: a million texts would take two cores a day.
     services.start("memory-api", EMBEDDING_PORT=1, QDRANT_PORT=1)
-    rate = round(fill(services, texts, size))
-    # As the maintainer does after some time.
+    rate = int((kept / "rate").read_text()) if is_kept else round(fill(services, texts, size))
+    # As the maintainer does every week.
     services.client("memory-api").call("POST", f"/v1/memory/projects/{PROJECT}/optimize")
     services.stop("memory-api")
-    services.change("UPDATE conversation_embeddings SET sync_status = 'synced', qdrant_point_id = conversation_id")
-    if kept:
+    services.change("UPDATE conversation_embeddings SET sync_status = 'synced', qdrant_point_id = conversation_id WHERE sync_status <> 'synced'")
+    if kept and not is_kept:
         shutil.copytree(services.stack.data / "memory", kept / "memory", dirs_exist_ok=True)
         (kept / "rate").write_text(str(rate))
     return rate
