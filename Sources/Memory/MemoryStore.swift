@@ -151,10 +151,16 @@ struct MemoryStore: Sendable {
             let passing = try Self.passing(filter, at: moment, among: ids, db)
             // Only of those that are wanted the texts are read.
             let first = ids.filter(passing.contains).prefix(limit)
-            let found = try Conversation.fetchAll(
-                db, sql: "SELECT * FROM conversations WHERE id IN (\(Self.marks(first)))", arguments: StatementArguments(first))
+            let found = try Self.whole(first, db)
             return Dictionary(uniqueKeysWithValues: found.map { ($0.id, $0) })
         }
+    }
+
+    /// Conversations by their numbers, in no order.
+    static func whole(_ ids: some Collection<Int64>, _ db: Database) throws -> [Conversation] {
+        let marks = ids.map { _ in "?" }.joined(separator: ",")
+        return try Conversation.fetchAll(
+            db, sql: "SELECT * FROM conversations WHERE id IN (\(marks))", arguments: StatementArguments(ids))
     }
 
     /// Those of some conversations that a filter lets through, by number.
@@ -184,8 +190,6 @@ struct MemoryStore: Sendable {
             return isNegative ? -size : size
         } ?? []
     }
-
-    static func marks(_ values: some Collection) -> String { values.map { _ in "?" }.joined(separator: ",") }
 
     /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
     ///

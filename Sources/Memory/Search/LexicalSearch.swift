@@ -65,7 +65,7 @@ struct LexicalSearch: Sendable {
             for start in stride(from: 0, to: min(order.count, most), by: step) where found.count < wanted {
                 let some = order[start..<min(start + step, order.count)]
                 let passing = try MemoryStore.passing(filter, at: moment, among: some, db)
-                found += try Self.whole(some.filter(passing.contains).prefix(wanted - found.count), db)
+                found += try MemoryStore.whole(some.filter(passing.contains).prefix(wanted - found.count), db)
             }
             return Array(Self.rank(found, postings).prefix(limit))
         }
@@ -82,12 +82,6 @@ struct LexicalSearch: Sendable {
         }
         guard let first = try end("ASC"), let last = try end("DESC"), first <= last else { return nil }
         return first...last
-    }
-
-    private static func whole(_ ids: some Swift.Collection<Int64>, _ db: Database) throws -> [Conversation] {
-        let marks = ids.map { _ in "?" }.joined(separator: ",")
-        return try Conversation.fetchAll(
-            db, sql: "SELECT * FROM conversations WHERE id IN (\(marks))", arguments: StatementArguments(ids))
     }
 
     private static func rank(_ found: [Conversation], _ postings: [Posting]) -> [Hit] {
