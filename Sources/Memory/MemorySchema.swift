@@ -25,23 +25,26 @@ enum MemorySchema {
         """
 
     /// Which conversations have a tag. Made from the lists that conversations carry, by the database itself, so that the two cannot differ.
-    /// Lists that are none, such as another program may have written, have no tags.
+    /// A list that is none, such as another program may have written, has no tags.
     private static let tags = """
         CREATE TABLE conversation_tags (tag TEXT NOT NULL, conversation_id INTEGER NOT NULL, PRIMARY KEY (tag, conversation_id))
             WITHOUT ROWID;
         INSERT OR IGNORE INTO conversation_tags
-            SELECT value, c.id FROM conversations c, json_each(iif(json_valid(c.tags), c.tags, '[]')) WHERE c.tags <> '[]';
+            SELECT value, c.id FROM conversations c, \(each("c.tags")) WHERE c.tags <> '[]';
         CREATE TRIGGER conversation_tags_kept AFTER INSERT ON conversations WHEN NEW.tags <> '[]' BEGIN
-            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM json_each(iif(json_valid(NEW.tags), NEW.tags, '[]'));
+            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM \(each("NEW.tags"));
         END;
         CREATE TRIGGER conversation_tags_changed AFTER UPDATE OF tags ON conversations WHEN NEW.tags <> OLD.tags BEGIN
-            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM json_each(iif(json_valid(OLD.tags), OLD.tags, '[]')));
-            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM json_each(iif(json_valid(NEW.tags), NEW.tags, '[]'));
+            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM \(each("OLD.tags")));
+            INSERT OR IGNORE INTO conversation_tags SELECT value, NEW.id FROM \(each("NEW.tags"));
         END;
         CREATE TRIGGER conversation_tags_forgotten AFTER DELETE ON conversations WHEN OLD.tags <> '[]' BEGIN
-            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM json_each(iif(json_valid(OLD.tags), OLD.tags, '[]')));
+            DELETE FROM conversation_tags WHERE conversation_id = OLD.id AND tag IN (SELECT value FROM \(each("OLD.tags")));
         END;
         """
+
+    /// The entries of a list; none of what is no list.
+    private static func each(_ list: String) -> String { "json_each(iif(json_valid(\(list)), \(list), '[]'))" }
 
     /// The embedding model that made the vectors in the store; those of another say nothing about them.
     private static let modelOfVectors = "ALTER TABLE project ADD COLUMN embedding_model TEXT"

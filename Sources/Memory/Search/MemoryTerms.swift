@@ -22,7 +22,7 @@ struct MemoryTerms: Sendable {
         (self.counts, self.length) = (counts, length)
     }
 
-    /// Some terms that are counted in many texts, which takes half as long as finding all of a text's terms.
+    /// Some terms that are counted in many texts, without making a string of each term that stands there.
     struct Wanted {
         private let terms: [[UInt8]]
 
