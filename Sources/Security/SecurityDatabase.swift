@@ -19,6 +19,8 @@ public struct SecurityDatabase: Sendable {
     /// For what lies in the same database and brings its own queries.
     public var writer: any DatabaseWriter { pool }
     let path: FilePath
+    /// Grows when who may do what is changed.
+    let changes: ChangeSignal
 
     /// Opens the database, makes it on first use, and brings its tables and seeds up to date. Of several processes that do so at once, each
     /// finds it whole. The audit log's anchor is made with it.
@@ -49,6 +51,8 @@ public struct SecurityDatabase: Sendable {
             return try Self.opened(path)
         }
         self.path = path
+        changes = try ChangeSignal(folder.appending("security.changes"))
+        pool.add(transactionObserver: changes, extent: .databaseLifetime)
     }
 
     private static func opened(_ path: FilePath) throws -> DatabasePool {

@@ -1,11 +1,13 @@
 import Foundation
 import GRDB
 import HTTPTypes
-import Security
 import ServiceKit
 import Suite
+import SystemPackage
 import TestSupport
 import Testing
+
+@testable import Security
 
 @Suite("Users, roles, keys")
 struct DirectoryTests {
@@ -83,6 +85,20 @@ struct DirectoryTests {
             #expect(try await other.authenticator.caller(for: .init(key: next.key, userID: nil))?.id == "alice")
             try await stack.directory.revokeKey(next.prefix)
             #expect(try await other.authenticator.caller(for: .init(key: next.key, userID: nil)) == nil)
+        }
+    }
+
+    @Test("weakness_16_a_change_by_a_program_that_tells_nobody_counts_soon", .timeLimit(.minutes(1)))
+    func weakness_16_otherProgram() async throws {
+        try await withStack { stack, _ in
+            try await stack.directory.addUser("alice", name: "Alice", role: "guest")
+            let key = try await stack.directory.issueKey(for: "alice", name: "laptop", lifetime: nil)
+            #expect(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) != nil)
+            let told = stack.database.changes.count
+            let other = try DatabaseQueue(path: stack.database.path.string)
+            try await other.write { db in try db.execute(sql: "UPDATE security_users SET is_active = 0 WHERE user_id = 'alice'") }
+            while try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) != nil { await Task.yield() }
+            #expect(stack.database.changes.count == told)
         }
     }
 

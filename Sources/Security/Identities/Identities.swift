@@ -4,15 +4,20 @@ import Synchronization
 
 /// Users, roles and keys as they are now, kept in memory and read again as soon as any process changed them.
 ///
-/// Each request asks the database for its generation, which a change makes grow in the transaction that makes it. Times of files tell too
-/// little for that: a commit writes them before its sync, and is seen only after. One question is put at a time, and a request is content
-/// with the answer to one that was put after it came in, whoever put it.
+/// Each request looks whether ``ChangeSignal`` tells of a change since the last answer. When it does, and every second besides, the database is
+/// asked for its generation, which a change makes grow in the transaction that makes it. Times of files tell too little for that: a commit
+/// writes them before its sync, and is seen only after. One question is put at a time, and a request is content with the answer to one that
+/// was put after it came in, whoever put it.
 public actor Identities {
     private struct Answer: Sendable {
         let snapshot: AccessSnapshot
         let asked: ContinuousClock.Instant
+        /// How many changes were told of before it was asked for.
+        let changes: UInt64
     }
 
+    /// So long an answer holds while nothing tells of a change.
+    private static let longest: Duration = .seconds(1)
     /// A request that lasts longer asks anew.
     private static let oldest: Duration = .milliseconds(100)
 
@@ -26,6 +31,9 @@ public actor Identities {
     /// - Throws: the database's error; callers treat it as “nobody may”.
     nonisolated func current() async throws -> AccessSnapshot {
         let now = ContinuousClock.now
+        let changes = database.changes.count
+        let known = last.withLock { $0 }
+        if let known, known.changes == changes, now - known.asked < Self.longest { return known.snapshot }
         let since = max(RequestScope.current?.begun ?? now, now - Self.oldest)
         if let snapshot = answer(since: since) { return snapshot }
         return try await ask(since: since)
@@ -39,13 +47,14 @@ public actor Identities {
         // While this waited for its turn, another may have asked.
         if let snapshot = answer(since: since) { return snapshot }
         let asked = ContinuousClock.now
+        let changes = database.changes.count
         let known = last.withLock { $0?.snapshot }
         let snapshot = try database.pool.read { db in
             let generation = try Int.fetchOne(db.cachedStatement(sql: "SELECT generation FROM security_state"))
             if let known, known.generation == generation { return known }
             return try AccessSnapshot(db)
         }
-        last.withLock { $0 = Answer(snapshot: snapshot, asked: asked) }
+        last.withLock { $0 = Answer(snapshot: snapshot, asked: asked, changes: changes) }
         return snapshot
     }
 }

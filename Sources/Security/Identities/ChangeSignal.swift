@@ -1,0 +1,64 @@
+import GRDB
+import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Tells every process that has the database open, without asking the database, that who may do what was changed: a number in a file that
+/// all of them have mapped. It grows after the commit and before whoever made the change is told that it is made.
+///
+/// A process that ends in between leaves it as it was, and so does a program that is not ours: who trusts the number asks the database
+/// itself from time to time.
+final class ChangeSignal: TransactionObserver {
+    /// The table that each such change writes to (``SecuritySchema``).
+    private static let table = "security_state"
+
+    /// One page of the file, mapped until this goes.
+    private let memory: UnsafeMutableRawPointer
+    private static let size = MemoryLayout<UInt64>.size
+    private let isPending = Mutex(false)
+
+    /// - Parameter path: of the file, which is made when it is not there.
+    /// - Throws: the file system's error.
+    init(_ path: FilePath) throws {
+        let file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
+        memory = try file.closeAfter {
+            // What is longer already stays as it is.
+            guard try file.seek(offset: 0, from: .end) >= Self.size || ftruncate(file.rawValue, off_t(Self.size)) == 0,
+                let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0), memory != MAP_FAILED
+            else { throw Errno(rawValue: errno) }
+            return memory
+        }
+    }
+
+    deinit { munmap(memory, Self.size) }
+
+    /// Grows with every change.
+    var count: UInt64 { number.pointee.load(ordering: .acquiring) }
+
+    /// Zeros are what a file begins with, and the atomic number 0. Of 64 bits it is free of locks, so that processes may share it.
+    private var number: UnsafeMutablePointer<Atomic<UInt64>> { memory.assumingMemoryBound(to: Atomic<UInt64>.self) }
+
+    // MARK: TransactionObserver
+
+    func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { eventKind.tableName == Self.table }
+
+    func databaseDidChange(with event: DatabaseEvent) { isPending.withLock { $0 = true } }
+
+    func databaseDidCommit(_ db: Database) {
+        let isChanged = isPending.withLock { isPending in
+            defer { isPending = false }
+            return isPending
+        }
+        if isChanged { number.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+    }
+
+    func databaseDidRollback(_ db: Database) { isPending.withLock { $0 = false } }
+}
+
+// Its pointer is never changed, what it points to only by atomic operations.
+extension ChangeSignal: @unchecked Sendable {}
