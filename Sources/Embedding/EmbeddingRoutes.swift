@@ -10,16 +10,16 @@ struct EmbeddingRoutes {
 
     var all: [Route] {
         [
-            working("/embed", "One vector for each text.", EmbedRequest.self) { body, active in
+            working("/embed", "One vector for each text.", EmbedRequest.self) { body, active, format in
                 let result = try await active.embedder.embed(body.texts, for: body.purpose, truncate: body.truncate ?? false)
                 return EmbedResponse(
                     embeddings: result.vectors, model: active.name, dim: active.dimension, normalize: active.embedder.isNormalizing,
-                    truncated: result.truncated)
+                    truncated: result.truncated, format: format)
             },
-            working("/tokenize", "How long texts are in the model's own tokens.", TokenCountRequest.self) { body, active in
+            working("/tokenize", "How long texts are in the model's own tokens.", TokenCountRequest.self) { body, active, _ in
                 try await active.embedder.tokenCounts(body.texts)
             },
-            working("/v1/embeddings", "Vectors in OpenAI's shape.", OpenAIEmbeddingRequest.self) { body, active in
+            working("/v1/embeddings", "Vectors in OpenAI's shape.", OpenAIEmbeddingRequest.self) { body, active, _ in
                 try body.check(model: active.name, dimension: active.dimension)
                 let result = try await active.embedder.embed(body.input.texts, for: nil, truncate: false, countingTokens: true)
                 return OpenAIEmbeddingResponse(result, model: active.name, format: body.encoding_format ?? "float")
@@ -55,14 +55,16 @@ struct EmbeddingRoutes {
     /// A route that has the engine work, for as long as the client stays and `REQUEST_TIMEOUT` allows.
     private func working<Body: Decodable & Sendable, Answer: Encodable & Sendable>(
         _ path: String, _ summary: String, _: Body.Type,
-        _ work: @escaping @Sendable (Body, ActiveModel) async throws -> Answer
+        _ work: @escaping @Sendable (Body, ActiveModel, VectorFormat) async throws -> Answer
     ) -> Route {
-        Route(.post, path, summary, stopsWhenClientLeaves: true) { [service] request, context in
+        // A question is embedded before anybody could have left, and the next one comes over the same connection.
+        Route(.post, path, summary, stopsWhenClientLeaves: true, shortBody: 4_096) { [service] request, context in
             let body = try await request.decode(Body.self, context)
             let active = await service.models.active
+            let format = VectorFormat(request.headers[.prefer])
             do {
                 let answer = try await request.whileClientStays {
-                    try await withDeadline(service.timeout) { try await work(body, active) }
+                    try await withDeadline(service.timeout) { try await work(body, active, format) }
                 }
                 return .json(answer)
             } catch let error as DeadlineExceeded {

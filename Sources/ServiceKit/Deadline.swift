@@ -9,12 +9,14 @@ public struct DeadlineExceeded: Error, Sendable, CustomStringConvertible {
 
 /// Runs work and cancels it when it takes longer than a limit.
 ///
+/// - Parameter executor: where it begins at once, on the thread of now, which must be one of the executor's; `nil`: on the cooperative pool.
 /// - Throws: ``DeadlineExceeded`` when the limit passed first; whatever the work throws.
 public func withDeadline<Value: Sendable>(
-    _ limit: Duration, isolation: isolated (any Actor)? = #isolation, _ work: @escaping @Sendable () async throws -> Value
+    _ limit: Duration, atOnceOn executor: (any TaskExecutor)? = nil, isolation: isolated (any Actor)? = #isolation,
+    _ work: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     let race = Race()
-    let task = Task {
+    let timed: @Sendable () async throws -> Value = {
         // Its time begins with its first turn on the pool, and ends by a turn there, too: where nobody had one for long, that is not its fault.
         let alarm = Alarms.shared.set(after: limit) { Task { race.end(byWork: false) } }
         defer {
@@ -23,6 +25,10 @@ public func withDeadline<Value: Sendable>(
         }
         return try await work()
     }
+    let task =
+        if #available(macOS 26, *), let executor {
+            Task.immediate(executorPreference: executor, operation: timed)
+        } else { Task(executorPreference: executor, operation: timed) }
     race.onTimeUp { task.cancel() }
     let result = await withTaskCancellationHandler {
         await task.result

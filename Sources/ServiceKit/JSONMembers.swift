@@ -11,12 +11,13 @@ public struct JSONMembers: Sendable {
 
     private var members: [(name: String, value: ArraySlice<UInt8>)] = []
 
+    /// - Parameter isWellFormed: whether Foundation read the bytes as JSON before.
     /// - Throws: 400 when the bytes are not a JSON object in UTF-8, has more than ``limit`` members, or a name stands in it twice: then
     ///   readers would disagree about what it says.
-    public init(_ bytes: some Sequence<UInt8>) throws {
+    public init(_ bytes: some Sequence<UInt8>, isWellFormed: Bool = false) throws {
         let text = Array(bytes)
         // Foundation judges the syntax; the scanner below may then trust that brackets match and strings end.
-        guard (try? JSONDecoder().decode([String: Anything].self, from: Data(text))) != nil else { throw Self.refusal }
+        guard isWellFormed || (try? JSONDecoder().decode([String: Anything].self, from: Data(text))) != nil else { throw Self.refusal }
         var scanner = Scanner(text)
         guard scanner.take("{") else { throw Self.refusal }
         var seen: Set<String> = []
@@ -103,8 +104,12 @@ public struct JSONMembers: Sendable {
             guard next == UInt8(ascii: "\"") else { return nil }
             let start = position
             skipString()
+            let written = text[start..<position]
             // Names may be written with escapes; what they mean is what counts.
-            let name = try? JSONDecoder().decode(String.self, from: Data(text[start..<position]))
+            let name =
+                written.contains(UInt8(ascii: "\\"))
+                ? try? JSONDecoder().decode(String.self, from: Data(written))
+                : String(validating: written.dropFirst().dropLast(), as: UTF8.self)
             guard let name, take(":") else { throw JSONMembers.refusal }
             return name
         }

@@ -15,7 +15,7 @@ public struct EmbeddingClient: Sendable {
     public func embed(_ texts: [String], for purpose: EmbeddingPurpose, truncate: Bool = false) async throws -> EmbedResponse {
         let texts = truncate ? texts.map { String($0.prefix(characters)) } : texts
         let answer: EmbedResponse = try await client.send(
-            .POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose, truncate: truncate))
+            .POST, "/embed", body: EmbedRequest(texts: texts, purpose: purpose, truncate: truncate), headers: [VectorFormat.preference])
         guard answer.embeddings.count == texts.count else {
             throw UpstreamError(
                 service: client.name, status: 200, message: "\(answer.embeddings.count) vectors came for \(texts.count) texts")

@@ -20,16 +20,18 @@ public struct EmbedRequest: Codable, Sendable {
 
 /// The answer of `POST /embed`: one vector for each text, in order.
 public struct EmbedResponse: Codable, Sendable {
-    public var embeddings: [[Float]] { vectors.map(\.wrappedValue) }
-    private let vectors: [JSONFloats]
+    public var embeddings: [[Float]] { vectors.map(\.values) }
+    private let vectors: [JSONVector]
     public let model: String
     public let dim: Int
     public let normalize: Bool
     /// Indexes of texts that were cut, when cutting was asked for.
     public let truncated: [Int]
 
-    public init(embeddings: [[Float]], model: String, dim: Int, normalize: Bool, truncated: [Int] = []) {
-        vectors = embeddings.map(JSONFloats.init)
+    public init(
+        embeddings: [[Float]], model: String, dim: Int, normalize: Bool, truncated: [Int] = [], format: VectorFormat = .numbers
+    ) {
+        vectors = embeddings.map(format.of)
         self.model = model
         self.dim = dim
         self.normalize = normalize

@@ -130,9 +130,6 @@ public struct VectorStoreClient: Sendable {
         return answer.result.map(\.points)
     }
 
-    /// Has this suite's store give vectors as base64; others give numbers all the same.
-    public static let preference = "vectors=base64"
-
     /// The vectors of points, as the store holds them; of those that it holds.
     public func vectors(of ids: [PointID], in collection: String) async throws -> [PointID: [Float]] {
         struct Read: Codable {
@@ -147,7 +144,7 @@ public struct VectorStoreClient: Sendable {
             let vector: JSONVector
         }
         let answer: QdrantAnswer<[Point]> = try await client.send(
-            .POST, "/collections/\(Self.escaped(collection))/points", body: Read(ids: ids), headers: [("Prefer", Self.preference)])
+            .POST, "/collections/\(Self.escaped(collection))/points", body: Read(ids: ids), headers: [VectorFormat.preference])
         return Dictionary(answer.result.map { ($0.id, $0.vector.values) }, uniquingKeysWith: { first, _ in first })
     }
 

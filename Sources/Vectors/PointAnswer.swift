@@ -31,19 +31,3 @@ struct PointAnswer: Codable, Sendable {
         let next_page_offset: JSONValue
     }
 }
-
-/// How vectors of points that are asked for by id stand in the answer: as numbers, or as base64 where the caller has said
-/// `Prefer: vectors=base64` (https://www.rfc-editor.org/rfc/rfc7240), which Qdrant leaves unheard.
-enum VectorFormat {
-    case numbers, base64
-
-    init(_ request: Request) {
-        let preferences = HTTPField.Name("Prefer").flatMap { request.headers[$0] } ?? ""
-        let isPreferred = preferences.split(separator: ",").contains {
-            $0.trimmingCharacters(in: .whitespaces) == VectorStoreClient.preference
-        }
-        self = isPreferred ? .base64 : .numbers
-    }
-
-    func of(_ vector: [Float]) -> JSONVector { self == .base64 ? .base64(vector) : .numbers(vector) }
-}

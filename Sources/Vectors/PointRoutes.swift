@@ -71,7 +71,7 @@ struct PointRoutes {
         [
             Route(.post, "/collections/{collection}/points", "Points by id.") { request, context in
                 let body = try await request.decode(ReadBody.self, context)
-                let format = VectorFormat(request)
+                let format = VectorFormat(request.headers[.prefer])
                 return try await QdrantReply.of {
                     let ids = try (body.ids ?? []).map { try $0.validated() }
                     let found = try await collection(context).points(ids, vector: body.with_vector ?? false)

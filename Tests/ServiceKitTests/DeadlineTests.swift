@@ -1,4 +1,6 @@
 import Dispatch
+import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -31,6 +33,23 @@ struct DeadlineTests {
         let call = Task { try await withDeadline(.seconds(600)) { try await Task.sleep(for: .seconds(600)) } }
         call.cancel()
         await #expect(throws: CancellationError.self) { try await call.value }
+    }
+
+    @Test("Work that begins at once stays on the thread of its connection, before its waits and after them")
+    func atOnce() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let executor = EventLoopExecutor(loop)
+        let places = try await withTaskExecutorPreference(executor) {
+            try await withDeadline(.seconds(60), atOnceOn: executor) {
+                let before = loop.inEventLoop
+                try await Task.sleep(for: .milliseconds(1))
+                return [before, loop.inEventLoop]
+            }
+        }
+        #expect(places == [true, true])
+        // Without that it is the pool's, whoever waits for it.
+        let isOnLoop = try await withTaskExecutorPreference(executor) { try await withDeadline(.seconds(60)) { loop.inEventLoop } }
+        #expect(!isOnLoop)
     }
 
     @Test("Alarms ring once each in the order of their times, those that are cleared never, and none stays behind")

@@ -15,12 +15,21 @@ import SystemPackage
 import TestSupport
 import Testing
 
+/// Holds a thread up.
+private final class Gate: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func wait() { semaphore.wait() }
+    func open() { semaphore.signal() }
+}
+
 /// A service with a route for each thing that can happen.
 private struct Sample: SuiteService {
     let id = ServiceID.rag
     let errorShape: ErrorShape
     /// Told of each request to `/slow` that is being worked on.
     let entered = AsyncStream<Void>.makeStream()
+    let gate = Gate()
     struct Body: Decodable, Sendable {
         let count: Int
     }
@@ -37,6 +46,11 @@ private struct Sample: SuiteService {
             Route(.get, "/slow", "Takes long.") { _, _ in
                 entered.continuation.yield()
                 try await Task.sleep(for: .seconds(600))
+                return Response(status: .ok)
+            },
+            Route(.get, "/computes", "Takes its thread until it is let go.") { _, _ in
+                entered.continuation.yield()
+                gate.wait()
                 return Response(status: .ok)
             },
             Route(.get, "/broken", "Fails.") { _, _ in throw UpstreamError(service: "other", message: "refused") },
@@ -142,6 +156,25 @@ struct ServiceServerTests {
                 let metrics = try await Self.status("/metrics", client)
                 #expect(metrics == 200)
                 #expect(try await slow.status == .gatewayTimeout)
+            }
+        }
+    }
+
+    @Test("While a handler computes, every other connection is heard", .timeLimit(.minutes(2)))
+    func computing() async throws {
+        try await withScratchFolder { folder in
+            let sample = Sample(errorShape: .detail)
+            try await withRunning(sample, settings: try await Settings.test(folder: folder)) { client in
+                async let computing = client.execute(uri: "/computes", method: .get)
+                for await _ in sample.entered.stream { break }
+                defer { sample.gate.open() }
+                // Each takes a connection of its own, so that every thread that reads some has one.
+                try await withThrowingTaskGroup(of: UInt.self) { group in
+                    for _ in 0..<8 { group.addTask { try await Self.status("/livez", client) } }
+                    for try await status in group { #expect(status == 200) }
+                }
+                sample.gate.open()
+                #expect(try await computing.status == .ok)
             }
         }
     }

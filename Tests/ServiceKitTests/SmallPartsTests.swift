@@ -28,6 +28,31 @@ struct SmallPartsTests {
         }
     }
 
+    @Test("A value is written as JSON that Foundation reads as the same value")
+    func jsonText() throws {
+        let value: JSONValue = [
+            "text": "\"quotes\", back\\slash, /slash, 한글 🙂, \u{2028}",
+            "control": .string(String(decoding: 0..<0x21 as Range<UInt8>, as: UTF8.self)),
+            "\"name\"\n": [nil, true, false, [], [:], ""], "whole": .integer(.min), "most": .unsigned(.max),
+            "numbers": [0.1, -1e-7, 1e300, .number(.leastNonzeroMagnitude), 2.5],
+        ]
+        #expect(try JSONDecoder().decode(JSONValue.self, from: value.json()) == value)
+        #expect(try JSONValue.number(3).json() == Data("3".utf8))
+        for number in [Double.nan, .infinity, -.infinity] {
+            #expect(throws: EncodingError.self) { try JSONValue.array([.number(number)]).json() }
+        }
+    }
+
+    @Test("The members of an object are known by what their names mean, however they are written")
+    func members() throws {
+        let members = try JSONMembers(#"{"a\u0062":1,"한글":{"x":[2]},"":3}"#.utf8)
+        #expect(members.names == ["ab", "한글", ""] && members["ab"] == "1" && members["한글"] == #"{"x":[2]}"#)
+        for twice in [#"{"a":1,"\u0061":2}"#, #"{"a":1,"a":2}"#] {
+            #expect(throws: ServiceError.self) { try JSONMembers(twice.utf8) }
+            #expect(throws: ServiceError.self) { try JSONMembers(twice.utf8, isWellFormed: true) }
+        }
+    }
+
     @Test("Traces are carried on when they keep the specification, and begun anew otherwise")
     func traceparent() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -3,11 +3,15 @@ import Hummingbird
 import NIOCore
 
 extension Request {
-    /// Runs work that is cancelled as soon as the client goes away. The connection closes after the answer.
+    /// Whether the connection serves this request alone, and so can be watched.
+    @TaskLocal static var isWatched = false
+
+    /// Runs work that is cancelled as soon as the client goes away, where the route says so.
     ///
     /// Works on requests that came over a socket (tests: `.live`), since a request made in process has no connection to watch.
     public func whileClientStays<Value: Sendable>(_ work: @Sendable () async throws -> Value) async throws -> Value {
-        try await body.consumeWithCancellationOnInboundClose { _ in try await work() }
+        guard Self.isWatched else { return try await work() }
+        return try await body.consumeWithCancellationOnInboundClose { _ in try await work() }
     }
 
     /// A body whose parts are written as they come, and whose work is cancelled as soon as the client goes away.

@@ -20,6 +20,7 @@ struct RequestScopeMiddleware: RouterMiddleware {
 extension HTTPField.Name {
     public static let xRequestID = Self.known("X-Request-ID")
     public static let traceparent = Self.known("traceparent")
+    public static let prefer = Self.known("Prefer")
     public static let xAPIKey = Self.known("X-API-Key")
     static let xForwardedProto = Self.known("X-Forwarded-Proto")
     public static let apiKey = Self.known("api-key")

@@ -23,11 +23,16 @@ public struct Route: Sendable {
     public let metadata: String?
     /// Whether work stops when the client goes away. The connection then serves this one request, so it is for generation and streams.
     public let stopsWhenClientLeaves: Bool
+    /// Bytes of a body up to which the work is too soon done for that: it is not stopped then, and the connection stays.
+    public let shortBody: Int
+    /// Whether the handler computes next to nothing between its waits. It then runs on the thread of its connection, which nobody has to be
+    /// woken for; but no other connection of that thread is heard meanwhile.
+    public let isBrief: Bool
     public let handler: Handler
 
     public init(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest), metadata: String? = nil,
-        stopsWhenClientLeaves: Bool = false,
+        stopsWhenClientLeaves: Bool = false, shortBody: Int = 0, isBrief: Bool = false,
         handler: @escaping Handler
     ) {
         self.method = method
@@ -36,6 +41,8 @@ public struct Route: Sendable {
         self.access = access
         self.metadata = metadata
         self.stopsWhenClientLeaves = stopsWhenClientLeaves
+        self.shortBody = shortBody
+        self.isBrief = isBrief
         self.handler = handler
     }
 }

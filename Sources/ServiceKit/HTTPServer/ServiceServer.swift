@@ -30,7 +30,8 @@ public struct ServiceServer: Sendable {
     public var routes: [Route] {
         let own = service.routes
         let common = [
-            Route(.get, "/livez", "The process is alive, and which service it is.", access: .open) { [id = service.id] _, _ in
+            Route(.get, "/livez", "The process is alive, and which service it is.", access: .open, isBrief: true) {
+                [id = service.id] _, _ in
                 .json(["status": "ok", "service": .string(id.rawValue)] as JSONValue)
             },
             Route(.get, "/health", "Ready to serve, dependencies included; 503 with Retry-After when not.", access: .open) { _, _ in
@@ -76,14 +77,14 @@ public struct ServiceServer: Sendable {
                 context.maxUploadSize = maxBody
                 context.caller = try await authorization.authorize(request, for: route)
                 try Self.refuseOversized(request, limit: maxBody)
-                let response = try await Self.answer(request, context, route, timeout)
+                let response = try await Self.answer(request, context, route, timeout).streamingOffLoop
                 return permit.map(response.holding) ?? response
             }
         }
         let listen = port ?? ServiceCatalogue[service.id].port.map { settings[$0] } ?? 0
         return Application(
             router: router,
-            server: .http1(configuration: .init(idleTimeout: .nanoseconds(idleLimit.nanoseconds))),
+            server: .init { LoopChannel(responder: $0, idleLimit: idleLimit) },
             configuration: .init(address: .hostname(settings[SettingKeys.host], port: listen), serverName: nil),
             services: service.companions.map(NamedService.init),
             onServerRunning: { [logger] channel in
@@ -102,7 +103,7 @@ public struct ServiceServer: Sendable {
     }
 
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
-        if route.stopsWhenClientLeaves {
+        if route.stopsWhenClientLeaves, route.shortBody == 0 || !hasBody(request, upTo: route.shortBody) {
             // The connection can only be watched for its end once the body is off it.
             let whole: Request
             do {
@@ -118,7 +119,9 @@ public struct ServiceServer: Sendable {
                         "The request did not come whole within the time that REQUEST_TIMEOUT allows."))
             }
             do {
-                var response = try await route.handler(whole, context)
+                var response = try await Request.$isWatched.withValue(true) {
+                    try await withTaskExecutorPreference(globalConcurrentExecutor) { try await route.handler(whole, context) }
+                }
                 response.headers[.connection] = "close"
                 return response
             } catch {
@@ -126,10 +129,16 @@ public struct ServiceServer: Sendable {
             }
         }
         do {
-            return try await withDeadline(timeout) { try await route.handler(request, context) }
+            let executor = route.isBrief && hasBody(request, upTo: 65_536) ? EventLoopExecutor.current : nil
+            return try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
         } catch let error as DeadlineExceeded {
             throw ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error).")
         }
+    }
+
+    /// Whether a body is known to have no more bytes than some, or there is none.
+    private static func hasBody(_ request: Request, upTo bytes: Int) -> Bool {
+        request.method == .get || request.headers[.contentLength].flatMap { Int($0) }.map { $0 <= bytes } ?? false
     }
 
     /// A body that announces its size is refused before a byte of it is read.

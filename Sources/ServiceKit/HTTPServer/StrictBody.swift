@@ -1,6 +1,7 @@
 import Foundation
 import Hummingbird
 import NIOCore
+import NIOFoundationCompat
 
 /// A body all of whose fields are known. One that is passed over would be a change that somebody takes for made.
 public protocol StrictBody: Decodable, Sendable {
@@ -16,11 +17,15 @@ extension Request {
         var bytes = try await bytes(context)
         if bytes.readableBytes == 0 { bytes.writeString("{}") }
         let known = Body.CodingKeys.allCases.map(\.stringValue)
-        if let unknown = try JSONMembers(bytes.readableBytesView).names.first(where: { !known.contains($0) }) {
+        // What could be decoded is well formed. Of what could not be, the first reason is told.
+        let body = try? JSONDecoder().decode(type, from: bytes)
+        let members = try JSONMembers(bytes.readableBytesView, isWellFormed: body != nil)
+        if let unknown = members.names.first(where: { !known.contains($0) }) {
             throw ServiceError.invalid(
                 "There is no field “\(unknown.prefix(100))” here; there are: \(known.joined(separator: ", ")).",
                 parameter: String(unknown.prefix(100)))
         }
+        if let body { return body }
         do {
             return try Self.decode(type, from: bytes)
         } catch let error as ServiceError where error.code == "invalid_json" {
