@@ -11,7 +11,7 @@ struct ConversationRoutes: Sendable {
 
     var all: [Route] {
         [
-            Route(.post, "/v1/memory/conversations", "Keeps a turn.", access: .role(.developer), handler: save),
+            Route(.post, "/v1/memory/conversations", "Keeps a turn.", access: .role(.developer), isBrief: true, handler: save),
             Route(.post, "/v1/memory/conversations/search", "Finds conversations by words and by meaning, and says why.", handler: search),
             Route(.get, "/v1/memory/projects/{id}/conversations", "Conversations, newest first.", handler: list),
             Route(.get, "/v1/memory/projects/{id}/conversations/{conversation_id}", "One conversation.") { request, context in

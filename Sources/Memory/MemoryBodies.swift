@@ -21,7 +21,7 @@ enum MemoryLimits {
             throw ServiceError.tooLarge("“\(field)” has \(text.utf8.count) bytes; at most \(maxBytes) are taken.", parameter: field)
         }
         // SQLite's functions end a text at NUL.
-        return text.replacing("\0", with: "\u{FFFD}")
+        return text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
     }
 
     static func word(_ text: String?, _ field: String) throws -> String? {

@@ -10,8 +10,17 @@ enum MemorySchema {
         migrator.registerMigration("filters without texts") { db in try db.execute(sql: indexForFilters) }
         migrator.registerMigration("conversations by tag") { db in try db.execute(sql: tags) }
         migrator.registerMigration("words in small pages") { db in try db.execute(sql: smallPages) }
+        migrator.registerMigration("indexes of what is there") { db in try db.execute(sql: indexesOfGiven) }
         return migrator
     }
+
+    /// A conversation without a session or a model is in no index of them: nobody looks for those, and each save writes a page less.
+    private static let indexesOfGiven = """
+        DROP INDEX conversations_session;
+        CREATE INDEX conversations_session ON conversations (session_id) WHERE session_id IS NOT NULL;
+        DROP INDEX conversations_model;
+        CREATE INDEX conversations_model ON conversations (model_used) WHERE model_used IS NOT NULL;
+        """
 
     /// The index of words is put together some pages at a time, in whose way a writer is: with small ones half as long
     /// (https://www.sqlite.org/fts5.html#the_pgsz_configuration_option). Pages that are there stay as they are until they are put together.

@@ -17,6 +17,7 @@ public struct MemoryService: SuiteService {
     let projects: Projects
     let sync: VectorSyncer
     private let meaning: Meaning
+    private let foreground = ForegroundActivity()
 
     public init(settings: Settings, clients: SuiteClients, logger: Logger) {
         self.init(settings: settings, clients: clients, logger: logger, now: { .now })
@@ -27,7 +28,7 @@ public struct MemoryService: SuiteService {
         self.clients = clients
         projects = Projects(folder: settings.dataFolders.memory, common: try? ProjectID(settings[SettingKeys.defaultProject]), now: now)
         meaning = Meaning(clients.embedding(timeout: .seconds(30), retry: .never), folder: settings.dataFolders.memory)
-        sync = VectorSyncer(projects: projects, clients: clients, meaning: meaning, logger: logger)
+        sync = VectorSyncer(projects: projects, clients: clients, meaning: meaning, foreground: foreground, logger: logger)
     }
 
     public var routes: [Route] {
@@ -53,7 +54,8 @@ public struct MemoryService: SuiteService {
     }
 
     func search(in store: MemoryStore) -> HybridSearch {
-        HybridSearch(store: store, meaning: meaning, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
+        foreground.note()
+        return HybridSearch(store: store, meaning: meaning, vectors: clients.vectors(timeout: .seconds(10), retry: .never))
     }
 
     func digest(of store: MemoryStore) -> Digest {

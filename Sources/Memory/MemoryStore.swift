@@ -51,13 +51,15 @@ struct MemoryStore: Sendable {
 
     // MARK: One conversation
 
-    /// Keeps a turn.
-    func save(_ new: NewConversation) async throws -> Conversation {
-        try await pool.write { db in
-            let id = try insert(new, db)
-            return try find(id, db)
-        }
+    /// How a turn was kept.
+    struct Kept: Sendable {
+        let id: Int64
+        let importance: Int
+        let expiresAt: String?
     }
+
+    /// Keeps a turn.
+    func save(_ new: NewConversation) async throws -> Kept { try await pool.write { db in try insert(new, db) } }
 
     /// - Throws: 404 when there is none of this number, or its time has passed.
     func conversation(_ id: Int64) async throws -> Conversation {
@@ -158,9 +160,13 @@ struct MemoryStore: Sendable {
 
     /// Conversations by their numbers, in no order.
     static func whole(_ ids: some Collection<Int64>, _ db: Database) throws -> [Conversation] {
-        let marks = ids.map { _ in "?" }.joined(separator: ",")
-        return try Conversation.fetchAll(
-            db, sql: "SELECT * FROM conversations WHERE id IN (\(marks))", arguments: StatementArguments(ids))
+        let list = try db.cachedStatement(sql: "SELECT c.* FROM json_each(?) wanted CROSS JOIN conversations c ON c.id = wanted.value")
+        return try Conversation.fetchAll(list, arguments: [named(ids)])
+    }
+
+    /// Numbers as the list that `json_each` takes. In order they lie side by side.
+    private static func named(_ ids: some Collection<Int64>) -> String {
+        "[" + ids.sorted().map(String.init).joined(separator: ",") + "]"
     }
 
     /// Those of some conversations that a filter lets through, by number.
@@ -176,10 +182,9 @@ struct MemoryStore: Sendable {
                 SELECT group_concat(c.id) FROM json_each(?) wanted \(tagged)
                 CROSS JOIN conversations c INDEXED BY conversations_filter ON c.id = wanted.value WHERE \(condition.sql)
                 """)
-        // In one row: thousands would cost more to hand over than to find. In order they lie side by side.
-        let named = "[" + ids.sorted().map(String.init).joined(separator: ",") + "]"
+        // In one row: thousands would cost more to hand over than to find.
         return Set(
-            try numbers(String.fetchOne(list, arguments: [named] + StatementArguments(Array(tag)) + condition.arguments)))
+            try numbers(String.fetchOne(list, arguments: [named(ids)] + StatementArguments(Array(tag)) + condition.arguments)))
     }
 
     /// The numbers of a list as `group_concat` makes it.
@@ -259,25 +264,27 @@ struct MemoryStore: Sendable {
 
     // MARK: Parts of transactions
 
-    func insert(_ new: NewConversation, _ db: Database) throws -> Int64 {
-        let present = MemoryTime.text(now())
-        let moment = new.moment ?? now()
+    func insert(_ new: NewConversation, _ db: Database) throws -> Kept {
+        let present = now()
+        let presentText = MemoryTime.text(present)
+        let moment = new.moment ?? present
         let level = new.level
+        let expires = Expiry.date(level: level, from: moment).map(MemoryTime.text)
         try db.cachedStatement(
             sql: """
                 INSERT INTO conversations (timestamp, user_query, ai_response, model_used, importance_score, tags, session_id, token_count,
                     response_time_ms, project_context, created_at, updated_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            MemoryTime.text(moment), new.query, new.response, new.model, level, Self.json(new.tags), new.session, new.tokens,
-            new.milliseconds, new.context.map(Self.json), present, present,
-            Expiry.date(level: level, from: moment).map(MemoryTime.text),
+            new.moment.map(MemoryTime.text) ?? presentText, new.query, new.response, new.model, level,
+            new.tags.isEmpty ? "[]" : Self.json(new.tags), new.session,
+            new.tokens, new.milliseconds, new.context.map(Self.json), presentText, presentText, expires,
         ])
         let id = db.lastInsertedRowID
         try Self.addTerms(Conversation.terms(new.query, new.response), id, db)
         try db.cachedStatement(sql: "INSERT INTO conversation_embeddings (conversation_id, created_at) VALUES (?, ?)")
-            .execute(arguments: [id, present])
-        return id
+            .execute(arguments: [id, presentText])
+        return Kept(id: id, importance: level, expiresAt: expires)
     }
 
     private func remove(_ conversation: Conversation, _ db: Database) throws {

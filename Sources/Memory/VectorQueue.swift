@@ -167,7 +167,7 @@ extension MemoryStore {
 
     /// The embedding model that made the vectors in the store; `nil` before the first.
     func embeddingModel() async throws -> String? {
-        try await pool.read { db in try String.fetchOne(db, sql: "SELECT embedding_model FROM project") }
+        try await pool.read { db in try String.fetchOne(db.cachedStatement(sql: "SELECT embedding_model FROM project")) }
     }
 
     func setEmbeddingModel(_ model: String) async throws {

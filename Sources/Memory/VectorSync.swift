@@ -8,6 +8,9 @@ struct VectorSync: Sendable {
     let embedding: EmbeddingClient
     let vectors: VectorStoreClient
     let meaning: Meaning
+    let foreground: ForegroundActivity
+    /// How long the first batch steps back at the most; a later one no longer than the one before it took, so that half of the time is its own.
+    private static let courtesy = Duration.seconds(1)
 
     /// Collections are named after the whole id: no two projects share one.
     static func collection(of project: ProjectID) -> String { "memory_\(project)" }
@@ -29,7 +32,11 @@ struct VectorSync: Sendable {
         }
         try await delete(&outcome, batch: batch)
         var hasLooked = false
+        var worked = Self.courtesy
         while true {
+            try await foreground.quiet(atMost: worked)
+            let start = ContinuousClock.now
+            defer { worked = .now - start }
             let taken = try await store.takePending(batch, due: begun)
             guard !taken.isEmpty else {
                 // What was written a moment ago would have come upon it.

@@ -11,8 +11,8 @@ import SystemPackage
 /// Keeps the vector store in step with all projects: at once after a change, and after a pause while a service is away. One run at a time
 /// for each project.
 final class VectorSyncer: Service {
-    /// Conversations that are embedded and written together.
-    static let batch = 64
+    /// Conversations that are embedded and written together: few, since a batch that has begun steps back for nobody.
+    static let batch = 16
     /// Between two tries while a service is away; it doubles from a second.
     private static let longestPause = Duration.seconds(30)
     /// Until what was refused is looked at again; whether it is due is told by itself.
@@ -21,21 +21,24 @@ final class VectorSyncer: Service {
     private let projects: Projects
     private let clients: SuiteClients
     private let meaning: Meaning
+    private let foreground: ForegroundActivity
     private let logger: Logger
     private let turns = ProjectTurns()
     private let changed = Mutex<Set<ProjectID>>([])
     /// Of the run that goes on; `nil` while none does.
     private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
 
-    init(projects: Projects, clients: SuiteClients, meaning: Meaning, logger: Logger) {
+    init(projects: Projects, clients: SuiteClients, meaning: Meaning, foreground: ForegroundActivity, logger: Logger) {
         self.projects = projects
         self.clients = clients
         self.meaning = meaning
+        self.foreground = foreground
         self.logger = logger
     }
 
-    /// Says that there is something to do for a project.
+    /// Says that somebody changed a project, so that there is something to do.
     func wake(_ store: MemoryStore) {
+        foreground.note()
         changed.withLock { _ = $0.insert(store.project) }
         waker.withLock { _ = $0?.yield() }
     }
@@ -120,11 +123,12 @@ final class VectorSyncer: Service {
 
     /// Works through a project's queue, or writes everything anew.
     func run(_ store: MemoryStore, batch: Int, anew: Bool = false) async throws -> MemorySyncStats {
-        let outcome = try await turns.take(store.project) { [clients, meaning] in
+        let outcome = try await turns.take(store.project) { [clients, meaning, foreground] in
             // One that was forgotten meanwhile has nothing to write.
             guard try await offPool({ FileManager.default.fileExists(atPath: store.path.string) }) else { return MemorySyncStats() }
-            return try await VectorSync(store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning)
-                .run(batch: batch, anew: anew)
+            return try await VectorSync(
+                store: store, embedding: clients.embedding, vectors: clients.vectors, meaning: meaning, foreground: foreground
+            ).run(batch: batch, anew: anew)
         }
         Counter(label: "memory_vectors_total", dimensions: [("action", "upsert")]).increment(by: outcome.synced)
         Counter(label: "memory_vectors_total", dimensions: [("action", "delete")]).increment(by: outcome.deleted)

@@ -71,7 +71,7 @@ struct MemoryImport: Sendable {
                         continue
                     }
                     if let end = Expiry.date(level: entry.new.level, from: entry.new.moment ?? moment), end <= moment { continue }
-                    let id = try store.insert(entry.new, db)
+                    let id = try store.insert(entry.new, db).id
                     if let number = entry.number { known[number] = id }
                     count += 1
                 }

@@ -44,7 +44,7 @@ struct HybridSearch: Sendable {
     /// Hits that are asked of the vector store at the most: it gives no more.
     private static let deepest = 10_000
     /// How many times as many hits are asked of it at the most for the sake of a filter.
-    private static let mostFiltered = 10
+    private static let mostFiltered = 5
     /// What a conversation that says nothing but the question's words gains, in similarity. A sum ranks better than ranks alone (reciprocal
     /// rank fusion) do, as Bruch, Gai and Ingber found (2023, https://doi.org/10.1145/3596512): it knows how good the best hit is. Figures are
     /// in Benchmarks/memory/README.md.

@@ -17,7 +17,7 @@ struct LexicalSearch: Sendable {
     }
 
     /// Conversations that are looked at for each word; with a filter, which most may not pass, more.
-    private static let (depth, filteredDepth) = (1_000, 3_000)
+    private static let (depth, filteredDepth) = (1_000, 2_000)
     /// Conversations of which it is asked whether they pass a filter, the best first.
     private static let judged = 2_000
     /// The newest conversations in which words that are all frequent are looked for together.
@@ -42,7 +42,7 @@ struct LexicalSearch: Sendable {
         let whole = (few?.min() ?? 1)...(few?.max() ?? .max)
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
-            let last = try Int64.fetchOne(db, sql: "SELECT coalesce(max(id), 0) FROM conversations") ?? 0
+            let last = try Int64.fetchOne(db.cachedStatement(sql: "SELECT coalesce(max(id), 0) FROM conversations")) ?? 0
             let within = try Self.window(of: filter, db)
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             var candidates = Candidates()

@@ -39,9 +39,11 @@ extension MemoryStore {
         }
         return try await pool.read { [parts] db in
             for part in parts {
-                let statement = try db.cachedStatement(sql: "SELECT group_concat(id) FROM (\(part.sql) LIMIT ?)")
-                let found = Self.numbers(try String.fetchOne(statement, arguments: part.arguments + [most + 1]))
-                if found.count <= most { return found }
+                // Counted first: most parts have many, and to name them costs more.
+                let count = try db.cachedStatement(sql: "SELECT count(*) FROM (\(part.sql) LIMIT ?)")
+                guard try Int.fetchOne(count, arguments: part.arguments + [most + 1]) ?? 0 <= most else { continue }
+                let list = try db.cachedStatement(sql: "SELECT group_concat(id) FROM (\(part.sql))")
+                return Self.numbers(try String.fetchOne(list, arguments: part.arguments))
             }
             return nil
         }
@@ -53,7 +55,7 @@ extension MemoryStore {
         return try await pool.read { db in
             // Each by itself: an index gives the one or the other, for both at once all would be looked at.
             let bounds = try Row.fetchOne(
-                db, sql: "SELECT (SELECT min(id) FROM conversations), (SELECT max(id) FROM conversations)")
+                db.cachedStatement(sql: "SELECT (SELECT min(id) FROM conversations), (SELECT max(id) FROM conversations)"))
             guard let first = bounds?[0] as Int64?, let last = bounds?[1] as Int64? else { return 1 }
             let ids = Array(stride(from: first, through: last, by: max(1, Int(last - first) / Self.sample)))
             let looked = try Self.passing(MemoryFilter(), at: moment, among: ids, db).count
