@@ -46,16 +46,14 @@ public struct SecurityDatabase: Sendable {
         // Migrations look before they leap, but not together with others: one process at a time.
         let lock = try FileDescriptor.open(
             folder.appending("security.lock"), .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
-        pool = try lock.closeAfter {
+        (pool, changes) = try lock.closeAfter {
             guard flock(lock.rawValue, LOCK_EX) == 0 else { throw Errno(rawValue: errno) }
             return try Self.opened(path)
         }
         self.path = path
-        changes = try ChangeSignal(folder.appending("security.changes"))
-        pool.add(transactionObserver: changes, extent: .databaseLifetime)
     }
 
-    private static func opened(_ path: FilePath) throws -> DatabasePool {
+    private static func opened(_ path: FilePath) throws -> (DatabasePool, ChangeSignal) {
         if !FileManager.default.fileExists(atPath: path.string) {
             try FileDescriptor.open(path, .writeOnly, options: [.create], permissions: [.ownerRead, .ownerWrite]).close()
         }
@@ -65,9 +63,11 @@ public struct SecurityDatabase: Sendable {
         let pool = try DatabasePool(path: path.string, configuration: configuration)
         // A pool sets NORMAL when it turns WAL on, so this comes after.
         try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+        let changes = try ChangeSignal(path.removingLastComponent().appending("security.changes"), of: path)
+        pool.add(transactionObserver: changes, extent: .databaseLifetime)
         try SecuritySchema.migrator.migrate(pool)
         try pool.write(SecuritySeed.plant)
-        return pool
+        return (pool, changes)
     }
 
     /// Whether it can be read.

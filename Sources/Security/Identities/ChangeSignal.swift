@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Synchronization
 import SystemPackage
@@ -22,14 +23,22 @@ final class ChangeSignal: TransactionObserver {
     private static let size = MemoryLayout<UInt64>.size
     private let isPending = Mutex(false)
 
-    /// - Parameter path: of the file, which is made when it is not there.
+    /// - Parameters:
+    ///   - path: of the file, which is made when it is not there.
+    ///   - database: whose changes it tells of.
     /// - Throws: the file system's error.
-    init(_ path: FilePath) throws {
+    init(_ path: FilePath, of database: FilePath) throws {
         let file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
+        // A command that root runs must leave it to those whose database it is.
+        if geteuid() == 0 {
+            let owner = try FileManager.default.attributesOfItem(atPath: database.string)
+                .filter { [.ownerAccountID, .groupOwnerAccountID].contains($0.key) }
+            try FileManager.default.setAttributes(owner, ofItemAtPath: path.string)
+        }
         memory = try file.closeAfter {
-            // What is longer already stays as it is.
-            guard try file.seek(offset: 0, from: .end) >= Self.size || ftruncate(file.rawValue, off_t(Self.size)) == 0,
-                let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0), memory != MAP_FAILED
+            // Written, not only made longer: on a full disk this fails, and nothing that is mapped. What is there already stays as it is.
+            if try file.seek(offset: 0, from: .end) < Self.size { try file.writeAll(toAbsoluteOffset: Int64(Self.size) - 1, [0]) }
+            guard let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0), memory != MAP_FAILED
             else { throw Errno(rawValue: errno) }
             return memory
         }

@@ -31,16 +31,15 @@ public actor Identities {
     /// - Throws: the database's error; callers treat it as “nobody may”.
     nonisolated func current() async throws -> AccessSnapshot {
         let now = ContinuousClock.now
-        let changes = database.changes.count
-        let known = last.withLock { $0 }
-        if let known, known.changes == changes, now - known.asked < Self.longest { return known.snapshot }
+        if let snapshot = answer(since: now - Self.longest) { return snapshot }
         let since = max(RequestScope.current?.begun ?? now, now - Self.oldest)
-        if let snapshot = answer(since: since) { return snapshot }
         return try await ask(since: since)
     }
 
+    /// An answer that is not older, and since which nothing told of a change.
     private nonisolated func answer(since: ContinuousClock.Instant) -> AccessSnapshot? {
-        last.withLock { $0.flatMap { $0.asked >= since ? $0.snapshot : nil } }
+        let changes = database.changes.count
+        return last.withLock { $0.flatMap { $0.asked >= since && $0.changes == changes ? $0.snapshot : nil } }
     }
 
     private func ask(since: ContinuousClock.Instant) throws -> AccessSnapshot {
