@@ -1,8 +1,8 @@
 import Foundation
 
 extension JSONValue {
-    /// The value as JSON, compact; members in no order. Foundation's encoder, which asks of every value anew what it is, takes five times as
-    /// long.
+    /// The value as JSON, compact; members in no order. Every answer waits for this, and Foundation's encoder asks of every value anew what it
+    /// is.
     ///
     /// - Throws: `EncodingError` for a number that is not finite, which JSON has no word for (RFC 8259, section 6).
     public func json() throws -> Data {

@@ -30,6 +30,8 @@ private struct Sample: SuiteService {
     /// Told of each request to `/slow` that is being worked on.
     let entered = AsyncStream<Void>.makeStream()
     let gate = Gate()
+    /// Told of each request to `/staying` whose client left.
+    let left = AsyncStream<Void>.makeStream()
     struct Body: Decodable, Sendable {
         let count: Int
     }
@@ -42,6 +44,21 @@ private struct Sample: SuiteService {
             Route(.post, "/watched", "Takes a number while the client stays.", stopsWhenClientLeaves: true) { request, context in
                 let body = try await request.decode(Body.self, context)
                 return .json(try await request.whileClientStays { ["count": body.count] })
+            },
+            Route(.post, "/short", "Takes what is short without watching the client.", stopsWhenClientLeaves: true, shortBody: 16) {
+                request, context in
+                let body = try await request.decode(Body.self, context)
+                return .json(try await request.whileClientStays { ["count": body.count] })
+            },
+            Route(.post, "/staying", "Watches the client by its own choice.") { request, _ in
+                var request = request
+                _ = try await request.collectBody(upTo: 16)
+                entered.continuation.yield()
+                return try await request.whileClientStays {
+                    defer { if Task.isCancelled { left.continuation.yield() } }
+                    try await Task.sleep(for: .seconds(600))
+                    return Response(status: .ok)
+                }
             },
             Route(.get, "/slow", "Takes long.") { _, _ in
                 entered.continuation.yield()
@@ -175,6 +192,30 @@ struct ServiceServerTests {
                 }
                 sample.gate.open()
                 #expect(try await computing.status == .ok)
+            }
+        }
+    }
+
+    @Test("A handler that watches its client stops when that one leaves, whatever its route says", .timeLimit(.minutes(2)))
+    func leaving() async throws {
+        try await withScratchFolder { folder in
+            let sample = Sample(errorShape: .detail)
+            try await withRunning(sample, settings: try await Settings.test(folder: folder)) { client in
+                let channel = try await Self.connect(client)
+                try await channel.writeAndFlush(ByteBuffer(string: "POST /staying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"))
+                for await _ in sample.entered.stream { break }
+                try await channel.close()
+                for await _ in sample.left.stream { break }
+            }
+        }
+    }
+
+    @Test("After a short body the connection stays, after a long one it does not")
+    func short() async throws {
+        try await run { client in
+            for (body, isClosed) in [(#"{"count":1}"#, false), (#"{"count":1,      "x":2}"#, true)] {
+                let answer = try await client.execute(uri: "/short", method: .post, body: ByteBuffer(string: body))
+                #expect(answer.status == .ok && (answer.headers[.connection] == "close") == isClosed)
             }
         }
     }

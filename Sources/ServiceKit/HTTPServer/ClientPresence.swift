@@ -3,14 +3,14 @@ import Hummingbird
 import NIOCore
 
 extension Request {
-    /// Whether the connection serves this request alone, and so can be watched.
-    @TaskLocal static var isWatched = false
+    /// Whether the connection stays after the answer, which it cannot once it was watched (``Route/shortBody``).
+    @TaskLocal static var keepsConnection = false
 
-    /// Runs work that is cancelled as soon as the client goes away, where the route says so.
+    /// Runs work that is cancelled as soon as the client goes away. The connection closes after the answer. For a short body it is not watched.
     ///
     /// Works on requests that came over a socket (tests: `.live`), since a request made in process has no connection to watch.
     public func whileClientStays<Value: Sendable>(_ work: @Sendable () async throws -> Value) async throws -> Value {
-        guard Self.isWatched else { return try await work() }
+        guard !Self.keepsConnection else { return try await work() }
         return try await body.consumeWithCancellationOnInboundClose { _ in try await work() }
     }
 

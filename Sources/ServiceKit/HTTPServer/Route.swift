@@ -28,7 +28,7 @@ public struct Route: Sendable {
     /// Whether the handler computes next to nothing between its waits. It then runs on the thread of its connection, which nobody has to be
     /// woken for; but no other connection of that thread is heard meanwhile.
     public let isBrief: Bool
-    public let handler: Handler
+    public private(set) var handler: Handler
 
     public init(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, access: Access = .role(.guest), metadata: String? = nil,
@@ -48,6 +48,13 @@ public struct Route: Sendable {
 }
 
 extension Route {
+    /// The same route with another handler.
+    public func handled(by handler: @escaping Handler) -> Route {
+        var route = self
+        route.handler = handler
+        return route
+    }
+
     /// Whether the route answers even when the service is at its limit: what tells of its state is needed most then.
     var isAlwaysAdmitted: Bool { access == .open || path == "/metrics" }
 }

@@ -103,7 +103,8 @@ public struct ServiceServer: Sendable {
     }
 
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
-        if route.stopsWhenClientLeaves, route.shortBody == 0 || !hasBody(request, upTo: route.shortBody) {
+        let isShort = route.shortBody > 0 && hasBody(request, upTo: route.shortBody)
+        if route.stopsWhenClientLeaves, !isShort {
             // The connection can only be watched for its end once the body is off it.
             let whole: Request
             do {
@@ -119,9 +120,7 @@ public struct ServiceServer: Sendable {
                         "The request did not come whole within the time that REQUEST_TIMEOUT allows."))
             }
             do {
-                var response = try await Request.$isWatched.withValue(true) {
-                    try await withTaskExecutorPreference(globalConcurrentExecutor) { try await route.handler(whole, context) }
-                }
+                var response = try await withTaskExecutorPreference(globalConcurrentExecutor) { try await route.handler(whole, context) }
                 response.headers[.connection] = "close"
                 return response
             } catch {
@@ -129,8 +128,10 @@ public struct ServiceServer: Sendable {
             }
         }
         do {
-            let executor = route.isBrief && hasBody(request, upTo: 65_536) ? EventLoopExecutor.current : nil
-            return try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
+            let executor = route.isBrief && hasBody(request, upTo: 8_192) ? EventLoopExecutor.current : nil
+            return try await Request.$keepsConnection.withValue(isShort) {
+                try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
+            }
         } catch let error as DeadlineExceeded {
             throw ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error).")
         }
