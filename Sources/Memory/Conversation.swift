@@ -16,9 +16,14 @@ struct NewConversation: Sendable {
     var moment: Date?
     /// A level that somebody set; `nil`: as ``Importance`` says.
     var importance: Int?
+    /// Whether the user asked for it to be kept, or called it important.
+    var isSaved = false
+    var isMarked = false
 
-    /// How important it is.
-    var level: Int { importance ?? Importance.score(query: query, response: response, model: model) }
+    /// How important it is. It is worked out anew each time, which takes a while for a long text.
+    var level: Int {
+        importance ?? Importance.score(query: query, response: response, model: model, isSaved: isSaved, isMarked: isMarked)
+    }
 }
 
 /// One turn as it is kept.

@@ -86,11 +86,7 @@ extension NewConversation {
             throw ServiceError.tooLarge("“context” has at most \(MemoryLimits.contextBytes) bytes.", parameter: "context")
         }
         self.context = context
-        importance =
-            importance
-            ?? Importance.score(
-                query: query, response: response, model: model, isSaved: context["user_saved"]?.boolValue == true,
-                isMarked: context["user_important"]?.boolValue == true)
+        (isSaved, isMarked) = (context["user_saved"]?.boolValue == true, context["user_important"]?.boolValue == true)
     }
 }
 

@@ -48,9 +48,7 @@ struct MemoryGauges: Service {
 extension Route {
     /// The same route, counted and timed under the names that the reference system gave them.
     var measured: Route {
-        Route(
-            method, path, summary, access: access, metadata: metadata, stopsWhenClientLeaves: stopsWhenClientLeaves, isBrief: isBrief
-        ) { [handler, method, path] request, context in
+        handled { [handler, method, path] request, context in
             let start = ContinuousClock.now
             func note(_ status: Int) {
                 let labels = [("method", method.rawValue), ("endpoint", path)]

@@ -26,8 +26,10 @@ extension MemoryStore {
     /// The next conversations whose vectors have to be written, the most important first. From now on each may have a point, so that its
     /// removal will be told to the store, too.
     ///
-    /// - Parameter due: when they have to be due at the latest: what is put off after that is not taken.
-    func takePending(_ count: Int, due: Date) async throws -> [Conversation] {
+    /// - Parameters:
+    ///   - last: the greatest number that is taken.
+    ///   - due: when they have to be due at the latest: what is put off after that is not taken.
+    func takePending(_ count: Int, upTo last: Int64, due: Date) async throws -> [Conversation] {
         let moment = MemoryTime.text(due)
         // Choosing may take a while, and who writes does not wait for it.
         let chosen = try await pool.read { db in
@@ -36,11 +38,11 @@ extension MemoryStore {
                 sql: """
                     SELECT c.id FROM (
                         SELECT e.conversation_id AS id FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id
-                        WHERE e.sync_status <> 'synced' AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
+                        WHERE e.sync_status <> 'synced' AND e.conversation_id <= ?4 AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
                             AND (c.expires_at IS NULL OR c.expires_at > ?1)
                         ORDER BY e.conversation_id DESC LIMIT ?2
                     ) w JOIN conversations c ON c.id = w.id ORDER BY c.importance_score DESC, c.id LIMIT ?3
-                    """, arguments: [moment, Self.window, count])
+                    """, arguments: [moment, Self.window, count, last])
         }
         guard !chosen.isEmpty else { return [] }
         return try await pool.write { db in
@@ -54,6 +56,15 @@ extension MemoryStore {
                     try db.cachedStatement(sql: "SELECT * FROM conversations WHERE id = ?"), arguments: [id])
             }
         }
+    }
+
+    /// The number of the newest conversation; 0 when there is none.
+    func lastConversation() async throws -> Int64 {
+        try await pool.read { db in try Self.lastConversation(db) }
+    }
+
+    static func lastConversation(_ db: Database) throws -> Int64 {
+        try Int64.fetchOne(db.cachedStatement(sql: "SELECT coalesce(max(id), 0) FROM conversations")) ?? 0
     }
 
     /// Notes that the store holds the vectors of conversations. One that was changed meanwhile stays in the queue.

@@ -17,7 +17,7 @@ struct VectorSync: Sendable {
 
     private var collection: String { Self.collection(of: store.project) }
 
-    /// Works through the queue until it is empty or a service is away. What is refused waits for another run; what the store has lost, or
+    /// Works through what is queued when it begins, or until a service is away. What is refused waits for another run; what the store has lost, or
     /// holds of another embedding model, is written anew.
     ///
     /// - Parameter anew: whether everything is.
@@ -31,13 +31,12 @@ struct VectorSync: Sendable {
             try await startAnew()
         }
         try await delete(&outcome, batch: batch)
+        // What is saved meanwhile is for the next run, before which other projects have their turn.
+        let last = try await store.lastConversation()
         var hasLooked = false
         var worked = Self.courtesy
         while true {
-            try await foreground.quiet(atMost: worked)
-            let start = ContinuousClock.now
-            defer { worked = .now - start }
-            let taken = try await store.takePending(batch, due: begun)
+            let taken = try await store.takePending(batch, upTo: last, due: begun)
             guard !taken.isEmpty else {
                 // What was written a moment ago would have come upon it.
                 if outcome.synced == 0, !hasLooked {
@@ -48,6 +47,9 @@ struct VectorSync: Sendable {
                 outcome.skipped = max(0, try await store.putOff() - outcome.failed)
                 return outcome
             }
+            try await foreground.quiet(atMost: worked)
+            let start = ContinuousClock.now
+            defer { worked = .now - start }
             do {
                 try await write(taken)
                 outcome.synced += taken.count

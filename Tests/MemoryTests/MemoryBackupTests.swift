@@ -32,7 +32,7 @@ struct MemoryBackupTests {
             // Whatever happens meanwhile is undone, and its vectors go.
             try await store.delete(1)
             let later = try await store.keep("said after the backup")
-            _ = try await store.takePending(100, due: clock.now)
+            _ = try await store.takePending(100, upTo: .max, due: clock.now)
             let scratch = try MemoryBackup.Scratch(in: backup.folder)
             try await backup.unpack(file, into: scratch.path("back.db"), scratch)
             #expect(try await store.restore(from: scratch.path("back.db")) == 49)
@@ -75,7 +75,7 @@ struct MemoryBackupTests {
             #expect(try await store.restore(from: scratch.path("back.db")) == 1)
             #expect(try await store.embeddingModel() == "words")
             #expect(try await store.found("plums", MemoryFilter(tags: ["fruit"])) == [kept])
-            #expect(try await store.takePending(10, due: clock.now).map(\.id) == [kept])
+            #expect(try await store.takePending(10, upTo: .max, due: clock.now).map(\.id) == [kept])
         }
     }
 

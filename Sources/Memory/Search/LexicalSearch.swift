@@ -42,7 +42,7 @@ struct LexicalSearch: Sendable {
         let whole = (few?.min() ?? 1)...(few?.max() ?? .max)
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
-            let last = try Int64.fetchOne(db.cachedStatement(sql: "SELECT coalesce(max(id), 0) FROM conversations")) ?? 0
+            let last = try MemoryStore.lastConversation(db)
             let within = try Self.window(of: filter, db)
             let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             var candidates = Candidates()
