@@ -202,7 +202,8 @@ struct ServiceServerTests {
             let sample = Sample(errorShape: .detail)
             try await withRunning(sample, settings: try await Settings.test(folder: folder)) { client in
                 let channel = try await Self.connect(client)
-                try await channel.writeAndFlush(ByteBuffer(string: "POST /staying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"))
+                try await channel.writeAndFlush(
+                    ByteBuffer(string: "POST /staying HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"))
                 for await _ in sample.entered.stream { break }
                 try await channel.close()
                 for await _ in sample.left.stream { break }
