@@ -14,12 +14,12 @@ import SystemPackage
 ///
 /// A process that ends in between leaves it as it was, and so does a program that is not ours: who trusts the number asks the database
 /// itself from time to time.
-final class ChangeSignal: TransactionObserver {
+final class ChangeSignal: TransactionObserver, Sendable {
     /// The table that each such change writes to (``SecuritySchema``).
     private static let table = "security_state"
 
-    /// One page of the file, mapped until this goes.
-    private let memory: UnsafeMutableRawPointer
+    /// The file, mapped until this goes. Safe to share: the pointer never changes, and what it points to changes by atomic operations alone.
+    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
     private static let size = MemoryLayout<UInt64>.size
     private let isPending = Mutex(false)
 
@@ -68,6 +68,3 @@ final class ChangeSignal: TransactionObserver {
 
     func databaseDidRollback(_ db: Database) { isPending.withLock { $0 = false } }
 }
-
-// Its pointer is never changed, what it points to only by atomic operations.
-extension ChangeSignal: @unchecked Sendable {}
