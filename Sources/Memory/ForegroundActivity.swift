@@ -17,18 +17,9 @@ final class ForegroundActivity: Sendable {
 
     /// Waits until it is quiet, but no longer than it may.
     ///
-    /// - Returns: whether it is.
     /// - Throws: `CancellationError`.
-    @discardableResult
-    func quiet(atMost longest: Duration) async throws -> Bool {
+    func quiet(atMost longest: Duration) async throws {
         let end = ContinuousClock.now.advanced(by: longest)
-        while let calmsAt {
-            guard calmsAt <= end else {
-                try await Task.sleep(until: end)
-                return self.calmsAt == nil
-            }
-            try await Task.sleep(until: calmsAt)
-        }
-        return true
+        while let calmsAt, .now < end { try await Task.sleep(until: min(calmsAt, end)) }
     }
 }

@@ -82,7 +82,7 @@ extension NewConversation {
         importance = try MemoryLimits.number(body.importance_score, "importance_score", in: Importance.range)
         guard let context = body.context, context != .null else { return }
         guard context.objectValue != nil else { throw ServiceError.invalid("“context” is a JSON object.", parameter: "context") }
-        guard try JSONEncoder.wire.encode(context).count <= MemoryLimits.contextBytes else {
+        guard try context.json().count <= MemoryLimits.contextBytes else {
             throw ServiceError.tooLarge("“context” has at most \(MemoryLimits.contextBytes) bytes.", parameter: "context")
         }
         self.context = context
