@@ -111,7 +111,7 @@ struct ToolRoutes: Sendable {
     }
 
     private static func event(_ value: JSONValue) -> String {
-        SSE.event(String(decoding: (try? JSONEncoder.wire.encode(value)) ?? Data("{}".utf8), as: UTF8.self))
+        SSE.event(String(decoding: (try? value.json()) ?? Data("{}".utf8), as: UTF8.self))
     }
 
     /// What the caller is told: the result, that the call has to be approved, or why it failed.

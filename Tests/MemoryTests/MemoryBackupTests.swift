@@ -75,6 +75,7 @@ struct MemoryBackupTests {
             #expect(try await store.restore(from: scratch.path("back.db")) == 1)
             #expect(try await store.embeddingModel() == "words")
             #expect(try await store.found("plums", MemoryFilter(tags: ["fruit"])) == [kept])
+            #expect(try await store.takePending(10, upTo: kept - 1, due: clock.now).isEmpty, "what came after a run began is for the next")
             #expect(try await store.takePending(10, upTo: .max, due: clock.now).map(\.id) == [kept])
         }
     }

@@ -26,8 +26,9 @@ public struct Route: Sendable {
     /// Bytes of a body up to which the work is too soon done for that: it is not stopped then, and the connection stays.
     public let shortBody: Int
     /// Whether the handler computes next to nothing between its waits. It then runs on the thread of its connection, which nobody has to be
-    /// woken for; but no other connection of that thread is heard meanwhile.
+    /// woken for; but no other connection of that thread is heard meanwhile. One with a body of more than ``longestBrief`` bytes never does.
     public let isBrief: Bool
+    static let longestBrief = 8_192
     public private(set) var handler: Handler
 
     public init(

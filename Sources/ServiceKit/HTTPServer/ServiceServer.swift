@@ -128,7 +128,7 @@ public struct ServiceServer: Sendable {
             }
         }
         do {
-            let executor = route.isBrief && hasBody(request, upTo: 8_192) ? EventLoopExecutor.current : nil
+            let executor = route.isBrief && hasBody(request, upTo: Route.longestBrief) ? EventLoopExecutor.current : nil
             return try await Request.$keepsConnection.withValue(isShort) {
                 try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
             }

@@ -186,7 +186,7 @@ public struct MCPEndpoint: Sendable {
     }
 
     private static func event(_ message: JSONValue) -> String {
-        guard let data = try? JSONEncoder.wire.encode(message) else { return ": a message could not be written\n\n" }
+        guard let data = try? message.json() else { return ": a message could not be written\n\n" }
         return SSE.event(String(decoding: data, as: UTF8.self), name: "message")
     }
 

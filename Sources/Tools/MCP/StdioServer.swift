@@ -134,7 +134,7 @@ actor LineWriter {
     init(_ file: FileHandle) { self.file = file }
 
     func write(_ message: JSONValue) {
-        guard var data = try? JSONEncoder.wire.encode(message) else { return }
+        guard var data = try? message.json() else { return }
         data.append(0x0a)
         // A client that is gone closes the input too, and that ends the server.
         try? file.write(contentsOf: data)
