@@ -22,8 +22,7 @@ enum MemoryDump {
                 try out.write(sql.split(whereSeparator: \.isWhitespace).joined(separator: " ") + ";")
             }
             let names = try db.columns(in: table).map(\.name)
-            // quote() writes a value as SQL; a line's end in it is written as a call, so that each statement stays on its line.
-            let values = names.map { "replace(replace(quote(\($0)), char(13), '''||char(13)||'''), char(10), '''||char(10)||''')" }
+            let values = names.map(literal)
             let rows = try String.fetchCursor(
                 db,
                 sql: """
@@ -34,6 +33,18 @@ enum MemoryDump {
         }
         try out.write("COMMIT;")
         try out.close()
+    }
+
+    /// SQL that gives a column's value as SQL. `quote()` does; a text with line ends is written with `\n` and `\r` for them, which two calls
+    /// put back, so that each statement stays on its line; one that holds these signs itself is written as bytes. A call for each line end
+    /// would be too deep for SQLite's parser from the five hundredth on (https://www.sqlite.org/limits.html#max_expr_depth).
+    private static func literal(_ column: String) -> String {
+        #"""
+        CASE WHEN typeof(\#(column)) <> 'text' OR (instr(\#(column), char(10)) = 0 AND instr(\#(column), char(13)) = 0) THEN quote(\#(column))
+        WHEN instr(\#(column), '\n') = 0 AND instr(\#(column), '\r') = 0
+        THEN 'replace(replace(' || replace(replace(quote(\#(column)), char(10), '\n'), char(13), '\r') || ',''\n'',char(10)),''\r'',char(13))'
+        ELSE 'CAST(X''' || hex(\#(column)) || ''' AS TEXT)' END
+        """#
     }
 
     /// Reads what ``write(_:at:_:to:)`` wrote into an empty database of a memory, which has its tables already.
