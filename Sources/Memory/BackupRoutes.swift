@@ -58,8 +58,12 @@ struct BackupRoutes: Sendable {
         default: throw ServiceError.invalid("“backup_type” is db, json, sql or all.", parameter: "backup_type")
         }
         let made = try await backup.make(kinds, of: store)
+        let projects = Set(try await service.projects.ids())
         let (files, pruned) = try await offPool { [backup] in
-            (try made.files.map { try $0.described(in: backup.folder) }, try backup.prune(store.project, at: store.now()))
+            (
+                try made.files.map { try $0.described(in: backup.folder) },
+                try backup.prune(keepingNewestOf: projects, at: store.now())
+            )
         }
         let first = made.files.first.map { backup.folder.appending($0.name).string } ?? ""
         return ProjectRoutes.done(

@@ -2,7 +2,7 @@ import Foundation
 import Suite
 
 /// When the upkeep of memory is due. What was missed, because the machine slept or was off, is due at once, and only once; what failed is due
-/// again after pauses that grow.
+/// again after pauses that grow, for those projects alone.
 struct MaintenanceSchedule: Sendable {
     /// In the order in which they run: what a backup holds is in step, and it comes before what changes much.
     enum Job: String, Sendable, Codable, CaseIterable, CodingKeyRepresentable { case expiry, sync, backup, integrity, optimize, digest }
@@ -30,11 +30,22 @@ struct MaintenanceSchedule: Sendable {
             if last.failures > 0 {
                 let pause = Self.pauses.lowerBound * pow(2, Double(min(last.failures, 16) - 1))
                 // Work that comes often anyway is not made rarer by failing.
-                return since >= min(pause, Self.pauses.upperBound, interval(of: job) ?? .infinity)
+                return since >= min(pause, Self.pauses.upperBound) || isDue(job, since: last.roundAt ?? last.beganAt, at: moment)
             }
-            guard let interval = interval(of: job) else { return last.beganAt < lastBackupTime(at: moment) }
-            return since >= interval
+            return isDue(job, since: last.beganAt, at: moment)
         }
+    }
+
+    /// The projects that a job is repeated for; `nil` when it is due for all.
+    func left(of job: Job, after last: MaintenanceState.Run, at moment: Date) -> Set<String>? {
+        guard last.failures > 0, let left = last.left, let round = last.roundAt, round <= moment else { return nil }
+        return isDue(job, since: round, at: moment) ? nil : Set(left)
+    }
+
+    /// Whether a job is due, that began before for all projects.
+    private func isDue(_ job: Job, since beginning: Date, at moment: Date) -> Bool {
+        guard let interval = interval(of: job) else { return beginning < lastBackupTime(at: moment) }
+        return moment.timeIntervalSince(beginning) >= interval
     }
 
     /// `nil` for what is done at a time of day.

@@ -16,17 +16,25 @@ struct MaintenanceState: Sendable, Codable, Equatable {
         var failures = 0
         /// What it did, or why it could not.
         var detail = ""
+        /// When it last began for all projects.
+        private(set) var roundAt: Date?
+        /// The projects for which it could not be done, which it is repeated for; `nil`: for all.
+        var left: [String]?
 
         private enum CodingKeys: String, CodingKey {
-            case failures, detail
+            case failures, detail, left
+            case roundAt = "round_at"
             case beganAt = "began_at"
             case endedAt = "ended_at"
             case succeededAt = "succeeded_at"
         }
 
         /// A run that begins now.
-        init(at moment: Date, after before: Run?) {
+        ///
+        /// - Parameter isRepetition: whether it is for what the run before left.
+        init(at moment: Date, after before: Run?, isRepetition: Bool = false) {
             beganAt = moment
+            roundAt = isRepetition ? before?.roundAt : moment
             succeededAt = before?.succeededAt
             failures = before?.failures ?? 0
         }

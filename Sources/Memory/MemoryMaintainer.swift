@@ -67,13 +67,17 @@ public struct MemoryMaintainer: Service {
 
     /// Runs what is due now, and notes it.
     func run(_ job: MaintenanceSchedule.Job, _ state: inout MaintenanceState) async throws {
-        var run = MaintenanceState.Run(at: now(), after: state.jobs[job])
+        let before = state.jobs[job]
+        let left = before.flatMap { schedule.left(of: job, after: $0, at: now()) }
+        var run = MaintenanceState.Run(at: now(), after: before, isRepetition: left != nil)
         let outcome: Result<String, any Error>
         do {
-            outcome = .success(try await perform(job))
+            outcome = .success(try await perform(job, for: left))
         } catch {
             guard !Task.isCancelled else { return }
             outcome = .failure(error)
+            // When not even the projects are known, the next run is for the same ones again.
+            run.left = (error as? MaintenanceProblem)?.projects ?? left.map { $0.sorted() }
         }
         run.end(at: now(), outcome)
         state.jobs[job] = run
@@ -92,16 +96,17 @@ public struct MemoryMaintainer: Service {
 
     /// Does a job for every project; one that fails keeps no other from its turn.
     ///
+    /// - Parameter left: the projects that it is done for; `nil`: all.
     /// - Returns: what was done.
-    /// - Throws: why it could not be done for some.
-    private func perform(_ job: MaintenanceSchedule.Job) async throws -> String {
-        let projects = try await memory.projects()
+    /// - Throws: ``MaintenanceProblem`` when it could not be done for some.
+    private func perform(_ job: MaintenanceSchedule.Job, for left: Set<String>?) async throws -> String {
+        let projects = try await memory.projects().filter { left?.contains($0.project_id) ?? true }
         var done = 0
-        var problems: [String] = []
+        var problems: [(project: String, cause: String)] = []
         for project in projects {
             let id = project.project_id
             if let error = project.error {
-                problems.append("\(id): \(error)")
+                problems.append((id, error))
                 continue
             }
             do {
@@ -117,7 +122,7 @@ public struct MemoryMaintainer: Service {
                         logger.warning("a backup", metadata: ["project": "\(id)", "warning": "\(warning)"])
                     }
                 case .integrity:
-                    problems += try await memory.check(id).map { "\(id): \($0)" }
+                    problems += try await memory.check(id).map { (id, $0) }
                     done += 1
                 case .optimize:
                     try await memory.optimize(id)
@@ -127,7 +132,7 @@ public struct MemoryMaintainer: Service {
             } catch let error as CancellationError {
                 throw error
             } catch {
-                problems.append("\(id): \(error)")
+                problems.append((id, "\(error)"))
             }
         }
         guard problems.isEmpty else { throw MaintenanceProblem(problems) }
@@ -149,9 +154,12 @@ public struct MemoryMaintainer: Service {
 /// What upkeep could not do.
 private struct MaintenanceProblem: Error, CustomStringConvertible {
     let description: String
+    /// For which it could not be done.
+    let projects: [String]
 
-    init(_ problems: [String]) {
+    init(_ problems: [(project: String, cause: String)]) {
         let rest = problems.count > 3 ? ", and \(problems.count - 3) more" : ""
-        description = problems.prefix(3).joined(separator: "; ") + rest
+        description = problems.prefix(3).map { "\($0): \($1)" }.joined(separator: "; ") + rest
+        projects = Set(problems.map(\.project)).sorted()
     }
 }

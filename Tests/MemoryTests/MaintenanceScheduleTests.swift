@@ -60,6 +60,25 @@ struct MaintenanceScheduleTests {
         #expect(isDue(.sync, failures: 9, after: 300) && !isDue(.sync, failures: 9, after: 299))
     }
 
+    @Test("What failed for some projects is repeated for those, until it is due for all")
+    func repetitions() throws {
+        let schedule = try schedule()
+        let began = try moment("2026-06-14T18:00:05Z")
+        var first = run(at: began, failures: 1)
+        first.left = ["broken"]
+        #expect(schedule.left(of: .backup, after: first, at: began.addingTimeInterval(60)) == ["broken"])
+        // Repetitions go on to belong to the round in which it failed.
+        var second = MaintenanceState.Run(at: began.addingTimeInterval(60), after: first, isRepetition: true)
+        second.end(at: began.addingTimeInterval(61), .failure(CancellationError()))
+        second.left = ["broken"]
+        #expect(schedule.left(of: .backup, after: second, at: try moment("2026-06-15T17:59:59Z")) == ["broken"])
+        #expect(schedule.left(of: .backup, after: second, at: try moment("2026-06-15T18:00:01Z")) == nil)
+        #expect(schedule.left(of: .integrity, after: second, at: began.addingTimeInterval(7 * 86_400 - 1)) == ["broken"])
+        #expect(schedule.left(of: .integrity, after: second, at: began.addingTimeInterval(7 * 86_400)) == nil)
+        #expect(schedule.left(of: .backup, after: run(at: began, failures: 0), at: began) == nil)
+        #expect(schedule.left(of: .backup, after: run(at: began, failures: 2), at: began) == nil)
+    }
+
     @Test("The backup is due when the clock shows its time, and once only for nights that were missed")
     func backup() throws {
         let schedule = try schedule()

@@ -18,6 +18,9 @@ struct MemoryBackupTests {
         try await withMemory { store, clock in
             for number in 0..<50 { try await store.keep("plum number\(number) 자두\r\n'quoted' \u{1F351}", tags: ["t", "둘"]) }
             try await store.delete(50)
+            // More line ends than a statement may have parts, and a text that looks as if it had some.
+            _ = try await store.edit(20, ConversationChange(response: String(repeating: "a line\r\n\n", count: 2_000)))
+            _ = try await store.edit(21, ConversationChange(response: #"not\na line, 'quoted'\r"# + "\nbut this\rand this"))
             try await store.pool.write { db in
                 _ = try NewFact(["fact": "The plums are ripe in July", "category": "other"]).keep(source: 1, at: clock.now, db)
                 try NewPreference(["key": "Units", "value": "metric"]).keep(source: 2, at: clock.now, db)
@@ -106,8 +109,13 @@ struct MemoryBackupTests {
     func retention() throws {
         let now = try Date("2026-06-15T12:00:00Z", strategy: .iso8601)
         func expired(_ names: [String]) throws -> [String] {
-            BackupRetention.expired(try names.map { try #require(BackupFile(name: $0)) }, at: now).map(\.name)
+            let files = try names.map { try #require(BackupFile(name: $0)) }
+            let projects: Set<ProjectID> = [try ProjectID("p"), try ProjectID("q")]
+            return BackupRetention.expired(files, keepingNewestOf: projects, at: now).map(\.name)
         }
+        // Of a project that was forgotten nothing stays for ever.
+        #expect(try expired(["gone_20260501_030000.sql", "gone_20260601_030000.sql"]) == ["gone_20260501_030000.sql"])
+        #expect(try expired(["daily/gone_2026-03-02.db", "daily/gone_2026-04-02.db"]) == ["daily/gone_2026-03-02.db"])
         let days = ["2025-05-01", "2025-07-01", "2025-12-31", "2026-03-01", "2026-03-16", "2026-03-17", "2026-06-15"]
         #expect(
             try expired(days.map { "daily/p_\($0).db" })

@@ -47,6 +47,15 @@ struct MemoryMaintainerTests {
                 var state = MaintenanceState()
                 try await maintainer.run(.expiry, &state)
                 #expect(state.jobs[.expiry]?.failures == 1 && state.jobs[.expiry]?.detail.contains("abroken") == true)
+                // What is repeated is for the broken one alone: the others are not backed up again every hour.
+                try await maintainer.run(.backup, &state)
+                #expect(state.jobs[.backup]?.failures == 1 && state.jobs[.backup]?.left == ["abroken"])
+                let backup = MemoryBackup(folder: folders.memory.appending("backups"))
+                let made = try backup.files(of: store.project)
+                #expect(made.count == 4)
+                try await maintainer.run(.backup, &state)
+                #expect(state.jobs[.backup]?.failures == 2 && state.jobs[.backup]?.left == ["abroken"])
+                #expect(try backup.files(of: store.project) == made)
                 #expect(try await store.list(MemoryFilter(), limit: 1, offset: 0).total == 0)
             }
         }

@@ -82,19 +82,24 @@ struct MemoryBackup: Sendable {
 
     /// The backups of a project, newest first.
     func files(of project: ProjectID) throws -> [BackupFile] {
+        try all().filter { $0.project == project }.sorted { ($0.moment, $0.name) > ($1.moment, $1.name) }
+    }
+
+    private func all() throws -> [BackupFile] {
         try ["", "daily", "monthly"].flatMap { part -> [BackupFile] in
             let place = part.isEmpty ? folder : folder.appending(part)
             guard FileManager.default.fileExists(atPath: place.string) else { return [] }
             return try FileManager.default.contentsOfDirectory(atPath: place.string)
                 .compactMap { BackupFile(name: part.isEmpty ? $0 : "\(part)/\($0)") }
-        }.filter { $0.project == project }.sorted { ($0.moment, $0.name) > ($1.moment, $1.name) }
+        }
     }
 
-    /// Removes what ``BackupRetention`` lets go.
+    /// Removes what ``BackupRetention`` lets go, of whichever project.
     ///
+    /// - Parameter projects: those that there are.
     /// - Returns: how many were removed.
-    func prune(_ project: ProjectID, at moment: Date) throws -> Int {
-        let expired = BackupRetention.expired(try files(of: project), at: moment)
+    func prune(keepingNewestOf projects: Set<ProjectID>, at moment: Date) throws -> Int {
+        let expired = BackupRetention.expired(try all(), keepingNewestOf: projects, at: moment)
         for file in expired { try FileManager.default.removeItem(atPath: folder.appending(file.name).string) }
         return expired.count
     }
