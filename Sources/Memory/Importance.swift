@@ -14,8 +14,10 @@ enum Importance {
         "performance", "성능", "보안", "security", "결정", "decision", "정책", "policy", "방향", "direction", "전략", "strategy", "계획", "plan",
     ]
     private static let low: [String] = [
-        "안녕", "hello", "hi", "테스트", "test", "확인", "check", "감사", "thank", "thanks", "좋아", "좋다", "괜찮", "ok", "okay",
+        "안녕", "hello", "hi", "테스트", "test", "확인", "check", "감사", "thank", "좋아", "좋다", "괜찮", "ok", "okay",
     ]
+    /// Other forms of the low ones, which count with them.
+    private static let forms = ["thank": "thanks"]
     /// What an answer that teaches code holds.
     private static let code: NSRegularExpression = {
         let pattern = #"```|`[^`\n]+`|\b(?:def|function|class|import)\s+\w+|\bselect\s.{0,400}?\bfrom\b"#
@@ -32,7 +34,7 @@ enum Importance {
         let words = PlainWords(query + " " + response)
         var score = 5
         score += min(high.count { words.hold($0) || words.hold($0 + "s") }, 3)
-        score -= min(low.count(where: words.hold), 2)
+        score -= min(low.count { words.hold($0) || forms[$0].map(words.hold) ?? false }, 2)
         switch response.count {
         case 2_001...: score += 2
         case 1_001...: score += 1
@@ -47,13 +49,26 @@ enum Importance {
         return min(max(score, range.lowerBound), range.upperBound)
     }
 
-    /// The words of a text, in lower case, between single spaces.
+    /// The words of a text, in lower case, between spaces. A particle after an English word, as in “config를”, is no part of it.
     private struct PlainWords {
         private let text: String
 
         init(_ text: String) {
             let normal = text.precomposedStringWithCanonicalMapping.lowercased()
-            self.text = " " + normal.split { !($0.isLetter || $0.isNumber) }.joined(separator: " ") + " "
+            var text = " "
+            var isHangul: Bool?
+            for character in normal {
+                guard character.isLetter || character.isNumber else {
+                    if isHangul != nil { text.append(" ") }
+                    isHangul = nil
+                    continue
+                }
+                let isNow = KoreanBigrams.isHangul(character)
+                if let isHangul, isHangul != isNow { text.append(" ") }
+                isHangul = isNow
+                text.append(character)
+            }
+            self.text = text + " "
         }
 
         func hold(_ word: String) -> Bool {

@@ -11,7 +11,7 @@ struct ImportanceTests {
         "Pinned cases stand where people would put them",
         arguments: [
             ("hello", "Hello! How can I help you today?", 1...3), ("안녕하세요", "안녕하세요! 무엇을 도와드릴까요?", 1...3),
-            ("thanks, that was it", "You are welcome.", 1...4), ("고마워, 감사합니다", "천만에요.", 1...4),
+            ("thanks, that was it, thank you", "You are welcome.", 3...3), ("고마워, 감사합니다", "천만에요.", 1...3),
             ("What is the difference between list and tuple?", long, 4...7),
             ("파이썬으로 정렬 함수를 구현해 줘", "다음과 같습니다.\n```python\ndef sort(items):\n    return sorted(items)\n```\n" + long, 6...9),
             (
@@ -28,6 +28,8 @@ struct ImportanceTests {
         let plain = Importance.score(
             query: "what about this token at the checkout", response: String(repeating: "x ", count: 80), model: nil)
         #expect(plain == 5)
+        // But a particle is no part of the word before it.
+        #expect(Importance.score(query: "config를 fix해 줘, bug가 있어", response: String(repeating: "x ", count: 80), model: nil) == 8)
         #expect(Importance.score(query: "hi ok", response: String(repeating: "x ", count: 80), model: nil) == 3)
     }
 

@@ -50,6 +50,18 @@ struct LexicalSearchTests {
         }
     }
 
+    @Test("Of a long question no end is left out, in whatever letters it is written")
+    func longQuestions() async throws {
+        try await withMemory { store, _ in
+            let kept = try await store.keep("전세 계약")
+            let others = (1...40).map { "a\($0)" }.joined(separator: " ")
+            #expect(try await store.found(others + " 전세") == [kept])
+            #expect(try await store.found("전세 " + others) == [kept])
+            let terms = MemoryQuery((1...1_000).map { "word\($0)" }.joined(separator: " ")).terms
+            #expect(terms.count == 64 && terms.contains("word1") && terms.contains { $0.hasPrefix("word9") && $0.count == 7 })
+        }
+    }
+
     @Test(
         "Plain texts have the same words byte by byte as letter by letter",
         arguments: [

@@ -68,6 +68,52 @@ struct RecallTests {
         }
     }
 
+    @Test("A fact with another number corrects, and what the user marks stays when what it was learnt from is deleted")
+    func corrected() async throws {
+        try await withMemory { store, clock in
+            let source = try await store.keep("where it was said")
+            func keep(_ fact: String, isMarked: Bool = false) async throws -> Bool {
+                try await store.pool.write { db in
+                    try NewFact(["fact": .string(fact), "user_marked": .bool(isMarked)])
+                        .keep(source: isMarked ? 0 : source, at: clock.now, db)
+                }
+            }
+            #expect(try await keep("The staging server is stage-2 at 10.0.4.7"))
+            #expect(try await keep("The staging server is stage-2 at 10.0.4.8"))
+            #expect(try await !keep("the staging server is stage-2 at 10.0.4.8!"))
+            #expect(try await !keep("The staging server is stage-2 at 10.0.4.8", isMarked: true))
+            #expect(try await store.knowledge(.facts).map { $0["user_marked"] } == [true, false])
+            try await store.delete(source)
+            #expect(try await store.knowledge(.facts).map { $0["fact"] } == ["The staging server is stage-2 at 10.0.4.8"])
+        }
+    }
+
+    @Test("A day's summary goes with a conversation of the day that is deleted, and stays when its time has come")
+    func summaries() async throws {
+        try await withMemory { store, clock in
+            let kept = try await store.keep("today", importance: 2)
+            let day = String(MemoryTime.text(clock.now).prefix(10))
+            for range in [day, "2001-01-01"] {
+                try await store.pool.write { db in
+                    try db.execute(
+                        sql: """
+                            INSERT INTO conversation_summaries (date_range, summary, conversation_count, importance_level,
+                                first_conversation_id, last_conversation_id, created_at)
+                            VALUES (?, 'a day', 3, 5, 1, 3, '2001-01-02T00:00:00.000Z')
+                            """, arguments: [range])
+                }
+            }
+            clock.advance(days: 4)
+            #expect(try await store.removeExpired() == 1)
+            #expect(try await store.knowledge(.summaries).count == 2)
+            clock.advance(days: -4)
+            let second = try await store.keep("today as well")
+            #expect(second > kept)
+            try await store.delete(second)
+            #expect(try await store.knowledge(.summaries).map { $0["date_range"] } == ["2001-01-01"])
+        }
+    }
+
     @Test("What a model makes up is not kept: most words of a fact have to have been said")
     func grounding() {
         let said = MemoryTerms("User: Our staging server is stage-2 at 10.0.4.7.")

@@ -165,18 +165,19 @@ struct Digest: Sendable {
                     """, arguments: [Self.leastImportance, moment, today, today, Self.leastOfDay, Self.days])
         }
         var written = 0
-        for day in days where try await sumUp(day) { written += 1 }
+        for day in days where try await sumUp(day, at: moment) { written += 1 }
         return written
     }
 
-    private func sumUp(_ day: String) async throws -> Bool {
+    private func sumUp(_ day: String, at moment: String) async throws -> Bool {
         let conversations = try await store.pool.read { db in
             try Conversation.fetchAll(
                 db,
                 sql: """
                     SELECT * FROM conversations WHERE timestamp >= ?1 AND timestamp < date(?1, '+1 day') AND importance_score >= ?2
+                        AND (expires_at IS NULL OR expires_at > ?4)
                     ORDER BY importance_score DESC, id LIMIT ?3
-                    """, arguments: [day, Self.leastImportance, Self.shownOfDay])
+                    """, arguments: [day, Self.leastImportance, Self.shownOfDay, moment])
         }.sorted { $0.id < $1.id }
         guard let first = conversations.first, let last = conversations.last else { return false }
         let text = conversations.map { "- User: \($0.query.prefix(200))\n  Assistant: \($0.response.prefix(200))" }

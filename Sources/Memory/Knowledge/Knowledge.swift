@@ -28,16 +28,21 @@ struct NewFact: Sendable {
         isMarked = value["user_marked"]?.intValue == 1 || value["user_marked"]?.boolValue == true
     }
 
-    /// Keeps it unless it is known.
+    /// Keeps it unless it is known. One that is known and is marked now stays, whatever becomes of the conversation it came from.
     ///
     /// - Returns: whether it was new.
     func keep(source: Int64, at moment: Date, _ db: Database) throws -> Bool {
         let words = Set(MemoryTerms(text).counts.keys)
         guard !words.isEmpty else { return false }
-        let known = try Row.fetchCursor(db, sql: "SELECT fact FROM important_facts ORDER BY id DESC LIMIT 2000")
+        let known = try Row.fetchCursor(db, sql: "SELECT id, fact FROM important_facts ORDER BY id DESC LIMIT 2000")
         while let row = try known.next() {
-            let others = Set(MemoryTerms(row["fact"]).counts.keys)
-            if Double(words.intersection(others).count) >= Self.sameness * Double(words.union(others).count) { return false }
+            guard Self.saySame(words, Set(MemoryTerms(row["fact"]).counts.keys)) else { continue }
+            if isMarked {
+                let id: Int64 = row["id"]
+                try db.execute(
+                    sql: "UPDATE important_facts SET user_marked = 1, source_conversation_id = ? WHERE id = ?", arguments: [source, id])
+            }
+            return false
         }
         try db.execute(
             sql: """
@@ -50,6 +55,13 @@ struct NewFact: Sendable {
                 DELETE FROM important_facts WHERE user_marked = 0 AND id <= (SELECT id FROM important_facts ORDER BY id DESC LIMIT 1 OFFSET ?)
                 """, arguments: [Self.most])
         return true
+    }
+
+    /// Whether the words of two facts say the same. Where a number differs they do not: 10.0.4.8 corrects 10.0.4.7.
+    private static func saySame(_ words: Set<String>, _ others: Set<String>) -> Bool {
+        let shared = words.intersection(others)
+        return Double(shared.count) >= sameness * Double(words.union(others).count)
+            && !words.symmetricDifference(others).contains { $0.contains(where: \.isNumber) }
     }
 }
 

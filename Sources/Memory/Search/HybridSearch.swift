@@ -63,7 +63,9 @@ struct HybridSearch: Sendable {
 
     private var collection: String { VectorSync.collection(of: store.project) }
 
-    /// - Throws: the database's error; 503 when meaning alone is asked for and cannot be had.
+    /// Finds by words what meaning was asked for and cannot be had.
+    ///
+    /// - Throws: the database's error.
     func run(_ text: String, _ filter: MemoryFilter, by way: Way, limit: Int) async throws -> Found {
         let depth = min(max(Self.depth, limit), Self.deepest)
         async let asked = way == .fts5 ? nil : meaning.question(text, for: store.embeddingModel)
@@ -83,8 +85,8 @@ struct HybridSearch: Sendable {
             let best = try await Succession(scale: scale, vectors: vectors, collection: collection).ordered(ranked(compared, limit))
             return Found(hits: best, way: way, withoutVectors: nil)
         } catch let error as UpstreamError {
-            guard way == .hybrid else { throw error.asServiceError }
-            return Found(hits: ranked(hits, limit), way: .fts5, withoutVectors: error.description)
+            let byWords = way == .vector ? try await run(text, filter, by: .fts5, limit: limit).hits : ranked(hits, limit)
+            return Found(hits: byWords, way: .fts5, withoutVectors: error.description)
         }
     }
 

@@ -173,8 +173,8 @@ struct MemoryQuery: Sendable {
     ]
     /// Characters of a query that are looked at.
     private static let longest = 8_192
-    /// Terms that are looked for; each costs a look into the index.
-    private static let most = 24
+    /// Terms that are looked for; each costs a look into the index. Of more, as many are taken from all over the text.
+    private static let most = 64
 
     let terms: [String]
 
@@ -185,9 +185,12 @@ struct MemoryQuery: Sendable {
             // Not a piece of a word, which would be looked for as one.
             if let end = text.lastIndex(where: \.isWhitespace) { text = text[..<end] }
         }
-        let all = MemoryTerms(String(text)).counts.keys.sorted()
+        var known: Set<String> = []
+        let all = MemoryTerms.general(String(text)).filter { known.insert($0).inserted }
         let telling = all.filter { !Self.common.contains($0) && ($0.count > 1 || $0.first?.isNumber == true) }
         // A question of nothing but common words is a question all the same.
-        terms = Array((telling.isEmpty ? all : telling).prefix(Self.most))
+        let wanted = telling.isEmpty ? all : telling
+        let count = min(wanted.count, Self.most)
+        terms = (0..<count).map { wanted[$0 * wanted.count / count] }.sorted()
     }
 }
