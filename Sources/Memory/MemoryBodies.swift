@@ -7,6 +7,7 @@ enum MemoryLimits {
     static let queryBytes = 1 << 18
     static let responseBytes = 1 << 20
     static let wordBytes = 256
+    static let pathBytes = 4_096
     static let tags = 64
     static let contextBytes = 1 << 16
     /// Conversations of an import.
@@ -24,10 +25,10 @@ enum MemoryLimits {
         return text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
     }
 
-    static func word(_ text: String?, _ field: String) throws -> String? {
+    static func word(_ text: String?, _ field: String, maxBytes: Int = wordBytes) throws -> String? {
         guard let text else { return nil }
-        guard (1...wordBytes).contains(text.utf8.count), !text.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
-            throw ServiceError.invalid("“\(field)” is one line of 1 to \(wordBytes) bytes.", parameter: field)
+        guard (1...maxBytes).contains(text.utf8.count), !text.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
+            throw ServiceError.invalid("“\(field)” is one line of 1 to \(maxBytes) bytes.", parameter: field)
         }
         return text
     }
@@ -80,7 +81,17 @@ extension NewConversation {
         milliseconds = try MemoryLimits.number(body.response_time_ms, "response_time_ms", in: 0...1_000_000_000)
         tags = try MemoryLimits.tags(body.tags ?? [])
         importance = try MemoryLimits.number(body.importance_score, "importance_score", in: Importance.range)
-        guard let context = body.context, context != .null else { return }
+        var context = body.context ?? .null
+        if let path = body.project_path {
+            // A path may be longer than other words.
+            let path = try MemoryLimits.word(path, "project_path", maxBytes: MemoryLimits.pathBytes)
+            if context == .null { context = [:] }
+            if var fields = context.objectValue, fields["project_path"] == nil {
+                fields["project_path"] = .of(path)
+                context = .object(fields)
+            }
+        }
+        guard context != .null else { return }
         guard context.objectValue != nil else { throw ServiceError.invalid("“context” is a JSON object.", parameter: "context") }
         guard try context.json().count <= MemoryLimits.contextBytes else {
             throw ServiceError.tooLarge("“context” has at most \(MemoryLimits.contextBytes) bytes.", parameter: "context")

@@ -14,6 +14,18 @@ struct MemoryStatistics: Sendable, Codable {
     let model_usage: [String: Int]
     /// Conversations whose vector is not in the store yet, and vectors that have to go from it.
     let pending_vectors: Int
+
+    /// All of it, what is not there as `null`.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(total_conversations, forKey: .total_conversations)
+        try container.encode(avg_importance, forKey: .avg_importance)
+        try container.encode(oldest_conversation, forKey: .oldest_conversation)
+        try container.encode(latest_conversation, forKey: .latest_conversation)
+        try container.encode(importance_distribution, forKey: .importance_distribution)
+        try container.encode(model_usage, forKey: .model_usage)
+        try container.encode(pending_vectors, forKey: .pending_vectors)
+    }
 }
 
 extension MemoryStore {
@@ -46,7 +58,7 @@ extension MemoryStore {
                 arguments: condition.arguments)
             let counts = levels.reduce(into: [Int: Int]()) { $0[$1["level"]] = $1["count"] }
             let total = counts.values.reduce(0, +)
-            let pending = try Self.queueSize(db)
+            let pending = try queueSize(db)
             return MemoryStatistics(
                 total_conversations: total,
                 avg_importance: total == 0 ? nil : Double(counts.map { $0.key * $0.value }.reduce(0, +)) / Double(total),

@@ -63,19 +63,21 @@ struct MemoryStore: Sendable {
 
     /// - Throws: 404 when there is none of this number, or its time has passed.
     func conversation(_ id: Int64) async throws -> Conversation {
-        try await pool.read { db in
-            let found = try find(id, db)
-            guard found.expiresAt.map({ $0 > MemoryTime.text(now()) }) ?? true else { throw Self.unknown(id) }
-            return found
-        }
+        try await pool.read { db in try alive(id, db) }
+    }
+
+    private func alive(_ id: Int64, _ db: Database) throws -> Conversation {
+        let found = try find(id, db)
+        guard found.expiresAt.map({ $0 > MemoryTime.text(now()) }) ?? true else { throw Self.unknown(id) }
+        return found
     }
 
     /// Changes what is given of a conversation. A new level counts from when it happened, as if it had been saved with it.
     ///
-    /// - Throws: 404 when there is none of this number.
+    /// - Throws: 404 when there is none of this number, or its time has passed.
     func edit(_ id: Int64, _ change: ConversationChange) async throws -> Conversation {
         try await pool.write { db in
-            let old = try find(id, db)
+            let old = try alive(id, db)
             let (query, response) = (change.query ?? old.query, change.response ?? old.response)
             let level = change.importance ?? old.importance
             let start = MemoryTime.date(old.timestamp) ?? now()
@@ -100,8 +102,11 @@ struct MemoryStore: Sendable {
     /// - Throws: 404 when there is none of this number.
     func delete(_ id: Int64) async throws {
         try await pool.write { db in
-            try remove(try find(id, db), db)
-            // What somebody wants forgotten is forgotten with what was learnt from it.
+            let conversation = try find(id, db)
+            try remove(conversation, db)
+            // What somebody wants forgotten is forgotten with what was learnt from it. Of its day there is a sum again once one is made anew.
+            try db.execute(
+                sql: "DELETE FROM conversation_summaries WHERE date_range = substr(?, 1, 10)", arguments: [conversation.timestamp])
             for table in ["important_facts", "user_preferences"] {
                 try db.execute(sql: "DELETE FROM \(table) WHERE source_conversation_id = ?", arguments: [id])
             }

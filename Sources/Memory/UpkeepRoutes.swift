@@ -21,13 +21,14 @@ struct UpkeepRoutes: Sendable {
             },
             upkeep(.post, "sync", "Brings the vector store in step, now.", work: sync),
             upkeep(.post, "sync/retry", "Tries again what could not be written, now.") { store, _, _ in
-                let retried = try await store.retryNow()
+                let due = try await store.retryNow()
                 let outcome = try await service.sync.run(store, batch: VectorSyncer.batch)
                 return [
+                    // Whatever else waited was tried with them.
                     "retry_stats": [
-                        "retried": .integer(Int64(retried)), "succeeded": .integer(Int64(outcome.synced)),
+                        "retried": .integer(Int64(outcome.synced + outcome.failed)), "succeeded": .integer(Int64(outcome.synced)),
                         "still_failed": .integer(Int64(outcome.failed)),
-                    ], "message": .string("\(retried) were due again"),
+                    ], "message": .string("\(due) that had failed were due again"),
                 ]
             },
             Route(.get, "/v1/memory/projects/{id}/sync/queue", "What the vector store has yet to be told.") { request, context in

@@ -15,6 +15,18 @@ extension MemoryStore {
         let next_attempt_at: String?
         let last_error: String?
         let created_at: String
+
+        /// All of it, what is not there as `null`.
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(conversation_id, forKey: .conversation_id)
+            try container.encode(action, forKey: .action)
+            try container.encode(sync_status, forKey: .sync_status)
+            try container.encode(attempts, forKey: .attempts)
+            try container.encode(next_attempt_at, forKey: .next_attempt_at)
+            try container.encode(last_error, forKey: .last_error)
+            try container.encode(created_at, forKey: .created_at)
+        }
     }
 
     /// The longest that a failed one waits.
@@ -186,20 +198,26 @@ extension MemoryStore {
     }
 
     /// How long the queue is.
-    func queueSize() async throws -> Int { try await pool.read(Self.queueSize) }
+    func queueSize() async throws -> Int { try await pool.read(queueSize) }
 
-    static func queueSize(_ db: Database) throws -> Int {
-        try Int.fetchOne(
+    /// What is past its time is not told to the store any more, and does not count; while very much waits, that is not looked at.
+    func queueSize(_ db: Database) throws -> Int {
+        let deletions = try Int.fetchOne(db, sql: "SELECT count(*) FROM vector_deletions") ?? 0
+        let waiting = try Int.fetchOne(db, sql: "SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced'") ?? 0
+        guard (1...Self.window).contains(waiting) else { return waiting + deletions }
+        let alive = try Int.fetchOne(
             db,
             sql: """
-                SELECT (SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced') + (SELECT count(*) FROM vector_deletions)
-                """) ?? 0
+                SELECT count(*) FROM conversation_embeddings e CROSS JOIN conversations c ON c.id = e.conversation_id
+                WHERE e.sync_status <> 'synced' AND (c.expires_at IS NULL OR c.expires_at > ?)
+                """, arguments: [MemoryTime.text(now())])
+        return (alive ?? 0) + deletions
     }
 
     /// The queue: how long it is, and its beginning.
     func queue(_ count: Int) async throws -> (size: Int, entries: [QueueEntry]) {
         try await pool.read { db in
-            let size = try Self.queueSize(db)
+            let size = try queueSize(db)
             let rows = try Row.fetchAll(
                 db,
                 sql: """
@@ -209,8 +227,9 @@ extension MemoryStore {
                     SELECT e.conversation_id, 'upsert', e.sync_status, e.attempts, e.next_attempt_at, e.last_error, e.created_at,
                         11 - c.importance_score
                     FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id WHERE e.sync_status <> 'synced'
+                        AND (c.expires_at IS NULL OR c.expires_at > ?)
                     ORDER BY rank, created_at LIMIT ?
-                    """, arguments: [count])
+                    """, arguments: [MemoryTime.text(now()), count])
             return (
                 size,
                 rows.map { row in

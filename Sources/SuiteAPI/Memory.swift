@@ -3,8 +3,8 @@ import ServiceKit
 /// `POST /v1/memory/conversations`: one turn to keep.
 public struct SaveConversationRequest: StrictBody, Encodable {
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case user_query, ai_response, model_used, session_id, token_count, response_time_ms, tags, context, project_id, user_id,
-            importance_score
+        case user_query, ai_response, model_used, session_id, token_count, response_time_ms, tags, context, project_path, project_id,
+            user_id, importance_score
     }
 
     public var user_query: String
@@ -16,6 +16,8 @@ public struct SaveConversationRequest: StrictBody, Encodable {
     public var tags: [String]?
     /// Anything; `user_saved` makes the conversation one that is kept for ever, `user_important` one that is kept long.
     public var context: JSONValue?
+    /// The folder it was about: kept with `context`.
+    public var project_path: String?
     /// Without one, the caller's own.
     public var project_id: String?
     /// Whose turn it was: what only the services of the suite may say.
@@ -148,6 +150,18 @@ public struct MemoryProject: Codable, Sendable {
         (self.project_id, self.owner, self.database_path) = (project_id, owner, database_path)
         (self.total_conversations, self.avg_importance) = (total_conversations, avg_importance)
         (self.latest_conversation, self.error) = (latest_conversation, error)
+    }
+
+    /// All of it, what is not there as `null`.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(project_id, forKey: .project_id)
+        try container.encode(owner, forKey: .owner)
+        try container.encode(database_path, forKey: .database_path)
+        try container.encode(total_conversations, forKey: .total_conversations)
+        try container.encode(avg_importance, forKey: .avg_importance)
+        try container.encode(latest_conversation, forKey: .latest_conversation)
+        try container.encode(error, forKey: .error)
     }
 }
 

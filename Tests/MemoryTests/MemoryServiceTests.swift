@@ -169,9 +169,8 @@ struct MemoryServiceTests {
             let id = try await store.keep("the printer on floor three")
             let found = try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .hybrid, limit: 5)
             #expect(found.hits.map(\.conversation.id) == [id] && found.way == .fts5 && found.withoutVectors?.contains("embedding") == true)
-            await #expect(throws: ServiceError.self) {
-                try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .vector, limit: 5)
-            }
+            let byMeaning = try await stack.alone.search(in: store).run("printer", MemoryFilter(), by: .vector, limit: 5)
+            #expect(byMeaning.hits.map(\.conversation.id) == [id] && byMeaning.way == .fts5 && byMeaning.withoutVectors != nil)
             await #expect(throws: UpstreamError.self) { try await stack.alone.sync.run(store, batch: 8) }
             #expect(try await store.queue(1).size == 1)
             #expect(await stack.alone.health().status == .ok)
@@ -192,6 +191,7 @@ struct MemoryServiceTests {
             #expect(try await stack.call(.patch, path, [:]).status == 422)
             #expect(try await stack.call(.delete, path).status == 204)
             #expect(try await stack.call(.get, path).status == 404)
+            #expect(try await stack.call(.patch, path, ["tags": ["late"]]).status == 404)
             #expect(try await stack.call(.delete, path).status == 404)
             #expect(try await stack.call(.get, "/v1/memory/projects/other/conversations").status == 404)
         }
@@ -210,6 +210,12 @@ struct MemoryServiceTests {
             // What is of no importance is past its time at once.
             #expect(statistics?["total_conversations"] == 2 && statistics?["avg_importance"] == 7)
             #expect(statistics?["importance_distribution"]?["9"] == 1)
+            let saved = try await stack.call(
+                .post, Self.conversations,
+                ["user_query": "q", "ai_response": "a", "importance_score": 9, "project_path": "/src/x", "context": ["k": 1]])
+            let path = "\(project)/conversations/\(try #require(saved.body["conversation_id"]?.intValue))"
+            #expect(try await stack.call(.get, path).body["conversation"]?["context"] == ["k": 1, "project_path": "/src/x"])
+            #expect(try await stack.call(.delete, path).status == 204)
             #expect(try await stack.call(.post, project + "/cleanup").body["deleted_conversations"] == 1)
             #expect(try await stack.call(.get, project + "/conversations?limit=1").body["total"] == 2)
             #expect(try await stack.call(.post, Self.conversations + "/search", [:]).body["search_type"] == "importance")

@@ -83,6 +83,11 @@ struct MemoryStoreTests {
             let higher = try await store.edit(id, ConversationChange(importance: 7)).expiresAt
             #expect(MemoryTime.date(higher ?? "") == clock.now.addingTimeInterval(88 * 86_400))
             #expect(try await store.edit(id, ConversationChange(importance: 10)).expiresAt == nil)
+            // What is past its time is not there any more, though nobody has removed it yet; nor does the store have to be told of it.
+            let gone = try await store.keep("nothing", importance: 1)
+            await #expect(throws: ServiceError.self) { try await store.edit(gone, ConversationChange(importance: 10)) }
+            #expect(try await store.queue(10).entries.map(\.conversation_id) == [id])
+            #expect(try await store.queueSize() == 1)
         }
     }
 

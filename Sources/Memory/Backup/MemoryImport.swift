@@ -11,6 +11,9 @@ struct MemoryImport: Sendable {
         let new: NewConversation
     }
 
+    /// Facts of one transaction: each is compared with very many.
+    private static let learntPiece = 10
+
     private let entries: [Entry]
     private let facts: [NewFact]
     private let preferences: [NewPreference]
@@ -37,6 +40,11 @@ struct MemoryImport: Sendable {
         guard body.conversations.count <= MemoryLimits.imported else {
             throw ServiceError.tooLarge(
                 "An import has at most \(MemoryLimits.imported) conversations; send the rest in another.", parameter: "conversations")
+        }
+        for (name, count) in [
+            ("important_facts", body.important_facts?.count ?? 0), ("user_preferences", body.user_preferences?.count ?? 0),
+        ] where count > MemoryLimits.imported {
+            throw ServiceError.tooLarge("An import has at most \(MemoryLimits.imported) “\(name)”.", parameter: name)
         }
         entries = try body.conversations.enumerated().map { index, value in
             try Self.naming("conversations[\(index)]") { try Self.entry(value) }
@@ -80,15 +88,25 @@ struct MemoryImport: Sendable {
             imported += count
             numbers.merge(known) { $1 }
         }
-        let sources = numbers
+        try await takeLearnt(from: numbers, in: store)
+        return (imported, entries.count - imported)
+    }
+
+    /// What was learnt from a conversation that is not here any more is linked to none.
+    ///
+    /// - Parameter sources: the numbers of conversations here by those they had.
+    private func takeLearnt(from sources: [Int64: Int64], in store: MemoryStore) async throws {
+        for start in stride(from: 0, to: facts.count, by: Self.learntPiece) {
+            let part = facts[start..<min(start + Self.learntPiece, facts.count)]
+            try await store.pool.write { db in
+                for fact in part { _ = try fact.keep(source: fact.source.flatMap { sources[$0] } ?? 0, at: store.now(), db) }
+            }
+        }
         try await store.pool.write { db in
-            // What was learnt from a conversation that is not here any more is linked to none.
-            for fact in facts { _ = try fact.keep(source: fact.source.flatMap { sources[$0] } ?? 0, at: store.now(), db) }
             for preference in preferences {
                 try preference.keep(source: preference.source.flatMap { sources[$0] } ?? 0, at: store.now(), isNewer: false, db)
             }
         }
-        return (imported, entries.count - imported)
     }
 
     private static func entry(_ value: JSONValue) throws -> Entry {

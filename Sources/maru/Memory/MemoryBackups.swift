@@ -97,8 +97,8 @@ struct MemoryExportCommand: AsyncParsableCommand {
 
 /// `maru memory import`.
 struct MemoryImportCommand: AsyncParsableCommand {
-    /// Conversations of one request.
-    private static let piece = 500
+    /// Conversations of one request, and bytes of them: less than memory-api takes.
+    private static let (piece, pieceBytes) = (500, 4 << 20)
 
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Take in what an export holds; what is there already is passed over.")
@@ -118,20 +118,19 @@ struct MemoryImportCommand: AsyncParsableCommand {
         var (imported, skipped) = (0, 0)
         let project = try await options.asking { client, project in
             // An empty file is a whole one, too.
-            for start in stride(from: 0, to: max(1, conversations.count), by: Self.piece) {
-                let part = Array(conversations[start..<min(start + Self.piece, conversations.count)])
+            for (index, part) in try Self.pieces(of: conversations).enumerated() {
                 // What was learnt from conversations goes with them, so that it stays linked to where it comes from.
                 let numbers = Set(part.compactMap { $0["id"]?.intValue })
                 func learnt(_ member: String) -> JSONValue {
                     .array(
                         (document[member]?.arrayValue ?? []).filter { row in
-                            guard let source = row["source_conversation_id"]?.intValue, source > 0 else { return start == 0 }
+                            guard let source = row["source_conversation_id"]?.intValue, source > 0 else { return index == 0 }
                             return numbers.contains(source)
                         })
                 }
                 let answer = try await client.importing(
                     [
-                        "conversations": .array(part), "important_facts": learnt("important_facts"),
+                        "conversations": .array(Array(part)), "important_facts": learnt("important_facts"),
                         "user_preferences": learnt("user_preferences"),
                     ], into: project)
                 imported += answer.imported
@@ -142,5 +141,20 @@ struct MemoryImportCommand: AsyncParsableCommand {
         try options.show(["imported": imported, "skipped": skipped]) {
             "\(imported) conversations taken into \(project), \(skipped) passed over."
         }
+    }
+
+    /// At least one, though it may be empty.
+    private static func pieces(of conversations: [JSONValue]) throws -> [ArraySlice<JSONValue>] {
+        var pieces: [ArraySlice<JSONValue>] = []
+        var (start, bytes) = (0, 0)
+        for (index, conversation) in conversations.enumerated() {
+            let size = try conversation.json().count
+            if index - start == piece || (index > start && bytes + size > pieceBytes) {
+                pieces.append(conversations[start..<index])
+                (start, bytes) = (index, 0)
+            }
+            bytes += size
+        }
+        return pieces + [conversations[start...]]
     }
 }

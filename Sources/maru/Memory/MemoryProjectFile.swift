@@ -1,5 +1,6 @@
 import Foundation
 import ServiceKit
+import SystemPackage
 
 /// `.ai-memory/project.json`: which memory belongs to a folder (spec/05 §5.2 of the reference system).
 struct MemoryProjectFile: Codable {
@@ -42,7 +43,7 @@ struct MemoryProjectFile: Codable {
         let now = Date.now.formatted(.iso8601)
         let file = MemoryProjectFile(
             project_id: UUID().uuidString.lowercased(), project_name: name ?? folder.lastPathComponent,
-            project_path: folder.path(percentEncoded: false), created_at: now, updated_at: now)
+            project_path: FilePath(folder.path(percentEncoded: false)).string, created_at: now, updated_at: now)
         try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
         let encoder = JSONEncoder.sorted
         encoder.outputFormatting.insert(.prettyPrinted)
