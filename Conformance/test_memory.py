@@ -232,7 +232,8 @@ def test_without_vectors_words_are_searched_and_the_backlog_drains_by_itself():
             told = memory.search("등대 lighthouse 7")
             assert told["search_type"] == "fts5" and told["vector_search_unavailable"]
             assert numbers[7] in [result["id"] for result in told["results"]]
-            assert memory.send("POST", "/conversations/search", {"query": "등대", "use_vector_search": True}).status_code in (502, 503)
+            told = memory.search("등대", use_vector_search=True)
+            assert told["search_type"] == "fts5" and told["vector_search_unavailable"] and told["results"]
             assert running.get("memory-api", "/v1/memory/health")[1]["vector_enabled"] is False
             project = memory.done("GET", "/projects")["projects"][0]["project_id"]
             assert memory.queue(project) == 20
