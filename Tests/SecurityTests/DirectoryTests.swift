@@ -94,11 +94,25 @@ struct DirectoryTests {
             try await stack.directory.addUser("alice", name: "Alice", role: "guest")
             let key = try await stack.directory.issueKey(for: "alice", name: "laptop", lifetime: nil)
             #expect(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) != nil)
-            let told = stack.database.changes.count
+            let told = stack.database.changes.number
             let other = try DatabaseQueue(path: stack.database.path.string)
             try await other.write { db in try db.execute(sql: "UPDATE security_users SET is_active = 0 WHERE user_id = 'alice'") }
             while try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) != nil { await Task.yield() }
-            #expect(stack.database.changes.count == told)
+            #expect(stack.database.changes.number == told)
+        }
+    }
+
+    @Test("Who cuts the file short that tells of changes ends nobody, and what was taken away counts at once all the same")
+    func cutSignal() async throws {
+        try await withStack { stack, _ in
+            let key = try await stack.directory.issueKey(for: "dev_user", name: "laptop", lifetime: nil)
+            let file = stack.database.path.removingLastComponent().appending("security.changes")
+            try Data().write(to: URL(filePath: file.string), options: [])
+            #expect(stack.database.changes.number == nil)
+            #expect(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) != nil)
+            try await stack.directory.removeUser("dev_user")
+            #expect(stack.database.changes.number != nil)
+            #expect(try await stack.authenticator.caller(for: .init(key: key.key, userID: nil)) == nil)
         }
     }
 

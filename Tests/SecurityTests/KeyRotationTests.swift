@@ -111,10 +111,10 @@ struct KeyRotationTests {
             let key = try await directory.issueKey(for: "dev_user", name: "k", lifetime: nil)
             #expect(try await directory.keys().first?.last_used_at == nil)
             let generation = try await database.generation()
-            let told = database.changes.count
+            let told = database.changes.number
             for _ in 0..<50 { #expect(try await caller(authenticator, key) == "dev_user") }
             while try await directory.keys().first?.last_used_at == nil { await Task.yield() }
-            #expect(try await database.generation() == generation && database.changes.count == told)
+            #expect(try await database.generation() == generation && database.changes.number == told)
 
             let now = Mutex(Date())
             let uses = KeyUses(database) { now.withLock { $0 } }

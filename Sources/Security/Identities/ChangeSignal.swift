@@ -9,18 +9,17 @@ import SystemPackage
     import Darwin
 #endif
 
-/// Tells every process that has the database open, without asking the database, that who may do what was changed: a number in a file that
-/// all of them have mapped. It grows after the commit and before whoever made the change is told that it is made.
+/// Tells every process that has the database open, without asking the database, that who may do what was changed: a number in a file, another
+/// after each such change. It is written after the commit and before whoever made the change is told that it is made.
 ///
 /// A process that ends in between leaves it as it was, and so does a program that is not ours: who trusts the number asks the database
 /// itself from time to time.
 final class ChangeSignal: TransactionObserver, Sendable {
     /// The table that each such change writes to (``SecuritySchema``).
     private static let table = "security_state"
-
-    /// The file, mapped until this goes. Safe to share: the pointer never changes, and what it points to changes by atomic operations alone.
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
     private static let size = MemoryLayout<UInt64>.size
+
+    private let file: FileDescriptor
     private let isPending = Mutex(false)
 
     /// - Parameters:
@@ -28,29 +27,36 @@ final class ChangeSignal: TransactionObserver, Sendable {
     ///   - database: whose changes it tells of.
     /// - Throws: the file system's error.
     init(_ path: FilePath, of database: FilePath) throws {
-        let file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
-        // A command that root runs must leave it to those whose database it is.
-        if geteuid() == 0 {
-            let owner = try FileManager.default.attributesOfItem(atPath: database.string)
-                .filter { [.ownerAccountID, .groupOwnerAccountID].contains($0.key) }
-            try FileManager.default.setAttributes(owner, ofItemAtPath: path.string)
-        }
-        memory = try file.closeAfter {
-            // Written, not only made longer: on a full disk this fails, and nothing that is mapped. What is there already stays as it is.
-            if try file.seek(offset: 0, from: .end) < Self.size { try file.writeAll(toAbsoluteOffset: Int64(Self.size) - 1, [0]) }
-            guard let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0), memory != MAP_FAILED
-            else { throw Errno(rawValue: errno) }
-            return memory
+        file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
+        do {
+            // A command that root runs must leave it to those whose database it is.
+            if geteuid() == 0 {
+                let owner = try FileManager.default.attributesOfItem(atPath: database.string)
+                    .filter { [.ownerAccountID, .groupOwnerAccountID].contains($0.key) }
+                try FileManager.default.setAttributes(owner, ofItemAtPath: path.string)
+            }
+            if number == nil { try write() }
+        } catch {
+            try? file.close()
+            throw error
         }
     }
 
-    deinit { munmap(memory, Self.size) }
+    deinit { try? file.close() }
 
-    /// Grows with every change.
-    var count: UInt64 { number.pointee.load(ordering: .acquiring) }
+    /// Another one after every change; `nil` where somebody cut the file short, until the next change. The eight bytes lie in the kernel's memory,
+    /// so that reading them waits for no disk; that they are read and not mapped, that no cut ends the process.
+    var number: UInt64? {
+        withUnsafeTemporaryAllocation(byteCount: Self.size, alignment: Self.size) { buffer in
+            let count = try? file.read(fromAbsoluteOffset: 0, into: buffer)
+            return count == Self.size ? buffer.load(as: UInt64.self) : nil
+        }
+    }
 
-    /// Zeros are what a file begins with, and the atomic number 0. Of 64 bits it is free of locks, so that processes may share it.
-    private var number: UnsafeMutablePointer<Atomic<UInt64>> { memory.assumingMemoryBound(to: Atomic<UInt64>.self) }
+    /// Drawn, since two processes that counted could both write the same.
+    private func write() throws {
+        try withUnsafeBytes(of: UInt64.random(in: 1 ... .max)) { _ = try file.writeAll(toAbsoluteOffset: 0, $0) }
+    }
 
     // MARK: TransactionObserver
 
@@ -63,7 +69,8 @@ final class ChangeSignal: TransactionObserver, Sendable {
             defer { isPending = false }
             return isPending
         }
-        if isChanged { number.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+        // Where that fails others see the change when they next ask the database.
+        if isChanged { try? write() }
     }
 
     func databaseDidRollback(_ db: Database) { isPending.withLock { $0 = false } }

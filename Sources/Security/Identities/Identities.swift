@@ -12,8 +12,8 @@ public actor Identities {
     private struct Answer: Sendable {
         let snapshot: AccessSnapshot
         let asked: ContinuousClock.Instant
-        /// How many changes were told of before it was asked for.
-        let changes: UInt64
+        /// What ``ChangeSignal`` told before it was asked for.
+        let signal: UInt64?
     }
 
     /// So long an answer holds while nothing tells of a change.
@@ -38,22 +38,22 @@ public actor Identities {
 
     /// An answer that is not older, and since which nothing told of a change.
     private nonisolated func answer(since: ContinuousClock.Instant) -> AccessSnapshot? {
-        let changes = database.changes.count
-        return last.withLock { $0.flatMap { $0.asked >= since && $0.changes == changes ? $0.snapshot : nil } }
+        guard let signal = database.changes.number else { return nil }
+        return last.withLock { $0.flatMap { $0.asked >= since && $0.signal == signal ? $0.snapshot : nil } }
     }
 
     private func ask(since: ContinuousClock.Instant) throws -> AccessSnapshot {
         // While this waited for its turn, another may have asked.
         if let snapshot = answer(since: since) { return snapshot }
         let asked = ContinuousClock.now
-        let changes = database.changes.count
+        let signal = database.changes.number
         let known = last.withLock { $0?.snapshot }
         let snapshot = try database.pool.read { db in
             let generation = try Int.fetchOne(db.cachedStatement(sql: "SELECT generation FROM security_state"))
             if let known, known.generation == generation { return known }
             return try AccessSnapshot(db)
         }
-        last.withLock { $0 = Answer(snapshot: snapshot, asked: asked, changes: changes) }
+        last.withLock { $0 = Answer(snapshot: snapshot, asked: asked, signal: signal) }
         return snapshot
     }
 }
