@@ -139,6 +139,42 @@ def test_a_request_that_cannot_be_read_one_way_only_is_not_answered_with_data(to
     assert tools.get("mcp-server", "/livez")[0] == 200
 
 
+def exchange(port, *parts, ends=False):
+    """What a server answers to some bytes until it closes the connection; 5 s at the most. Between two parts it is waited for an answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        answer = b""
+        for number, part in enumerate(parts):
+            if number:
+                answer += connection.recv(65_536)
+            connection.sendall(part)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
+        while part := connection.recv(65_536):
+            answer += part
+        return answer
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: Close\r\n\r\n"], ids=["HTTP/1.0", "Close"]
+)
+def test_a_connection_ends_where_the_client_waits_for_its_end(tools, head):
+    answer = exchange(tools.ports["mcp-server"], head)
+    assert answer.split(b" ")[1] == b"200" and b'"ok"' in answer and b"chunked" not in answer
+
+
+def test_who_asks_before_he_sends_a_body_is_told_to_go_on(tools):
+    body = json.dumps({"path": "README.md"}).encode()
+    head = f"POST /tools/read_file/call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    answer = exchange(tools.ports["mcp-server"], (head + "Expect: 100-continue\r\nConnection: close\r\n\r\n").encode(), body)
+    told, rest = answer.split(b"\r\n\r\n", 1)
+    assert told == b"HTTP/1.1 100 Continue" and rest.startswith(b"HTTP/1.1 ") and rest.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_client_that_breaks_off_in_its_body_is_no_fault_of_the_server(tools):
+    head = b"POST /tools/read_file/call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n"
+    assert exchange(tools.ports["mcp-server"], head + b'{"pa', ends=True).split(b" ")[1] == b"400"
+
+
 # -- Bodies -----------------------------------------------------------------------------------------------------------------------------
 
 BODIES = {

@@ -57,8 +57,9 @@ struct EmbeddingRoutes {
         _ path: String, _ summary: String, _: Body.Type,
         _ work: @escaping @Sendable (Body, ActiveModel, VectorFormat) async throws -> Answer
     ) -> Route {
-        // A question is soon embedded, and the next one comes over the same connection.
-        Route(.post, path, summary, stopsWhenClientLeaves: true, shortBody: 1_024) { [service] request, context in
+        // A question is soon embedded, and the next one comes over the same connection. More bytes would hold some hundred short texts, which
+        // nobody is to wait for when their sender has left.
+        Route(.post, path, summary, stopsWhenClientLeaves: true, shortBody: 512) { [service] request, context in
             let body = try await request.decode(Body.self, context)
             let active = await service.models.active
             let format = VectorFormat(request.headers[.prefer])

@@ -103,37 +103,46 @@ public struct ServiceServer: Sendable {
     }
 
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
-        let isShort = route.shortBody > 0 && hasBody(request, upTo: route.shortBody)
-        if route.stopsWhenClientLeaves, !isShort {
-            // The connection can only be watched for its end once the body is off it.
-            let whole: Request
-            do {
-                whole = try await withDeadline(timeout) {
-                    var whole = request
-                    _ = try await whole.collectBody(upTo: context.maxUploadSize)
-                    return whole
-                }
-            } catch is DeadlineExceeded {
-                throw LastOnConnection(
-                    cause: ServiceError(
-                        .requestTimeout, code: "request_timeout",
-                        "The request did not come whole within the time that REQUEST_TIMEOUT allows."))
-            }
-            do {
-                var response = try await withTaskExecutorPreference(globalConcurrentExecutor) { try await route.handler(whole, context) }
-                response.headers[.connection] = "close"
-                return response
-            } catch {
-                throw LastOnConnection(cause: error)
-            }
+        guard route.stopsWhenClientLeaves else { return try await bounded(request, context, route, timeout) }
+        // The connection can only be watched for its end once the body is off it.
+        let whole = try await whole(request, context, timeout)
+        guard route.shortBody == 0 || !hasBody(whole, upTo: route.shortBody) else {
+            return try await Request.$keepsConnection.withValue(true) { try await bounded(whole, context, route, timeout) }
         }
         do {
-            let executor = route.isBrief && hasBody(request, upTo: Route.longestBrief) ? EventLoopExecutor.current : nil
-            return try await Request.$keepsConnection.withValue(isShort) {
-                try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
-            }
+            var response = try await withTaskExecutorPreference(globalConcurrentExecutor) { try await route.handler(whole, context) }
+            response.headers[.connection] = "close"
+            return response
+        } catch {
+            throw LastOnConnection(cause: error)
+        }
+    }
+
+    /// What a handler answers in the time that it may take.
+    private static func bounded(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
+        let executor = route.isBrief && hasBody(request, upTo: Route.longestBrief) ? EventLoopExecutor.current : nil
+        do {
+            return try await withDeadline(timeout, atOnceOn: executor) { try await route.handler(request, context) }
         } catch let error as DeadlineExceeded {
-            throw ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error).")
+            // Whatever of the request is still to come will not be read.
+            throw LastOnConnection(
+                cause: ServiceError(.gatewayTimeout, code: "timeout", "The request took longer than REQUEST_TIMEOUT allows: \(error)."))
+        }
+    }
+
+    /// The request with its body, which is in memory then.
+    private static func whole(_ request: Request, _ context: CallContext, _ timeout: Duration) async throws -> Request {
+        do {
+            return try await withDeadline(timeout, atOnceOn: EventLoopExecutor.current) {
+                var whole = request
+                _ = try await whole.collectBody(upTo: context.maxUploadSize)
+                return whole
+            }
+        } catch is DeadlineExceeded {
+            throw LastOnConnection(
+                cause: ServiceError(
+                    .requestTimeout, code: "request_timeout", "The request did not come whole within the time that REQUEST_TIMEOUT allows.")
+            )
         }
     }
 
