@@ -2,6 +2,9 @@
 ///
 /// The calls take turns, a text at a time, so that a call of one text is in the next batch however many texts another call brought. Of
 /// a call's texts the longest that still fits goes first: texts of about one length come together, and short ones fill what is left.
+///
+/// Questions, for whose answers somebody waits, are batches of their own and go before what is embedded to be kept: a question waits for the
+/// batch that runs and for no other. While both wait, batches of both take turns.
 struct BatchQueue {
     /// A text by its call and its place there.
     struct Text: Hashable {
@@ -18,8 +21,9 @@ struct BatchQueue {
     private(set) var waiting = 0
     /// Texts of each call that waits, the longest last.
     private var texts: [Int: [(index: Int, tokens: Int)]] = [:]
-    /// The calls that wait, in the order of their turns.
-    private var turns: [Int] = []
+    /// The calls that wait, in the order of their turns: questions and others.
+    private var (questions, others): ([Int], [Int]) = ([], [])
+    private var lastWereQuestions = false
 
     init(maxTexts: Int, maxTokens: Int, maxWaiting: Int) {
         self.maxTexts = maxTexts
@@ -31,11 +35,11 @@ struct BatchQueue {
     ///
     /// - Parameter tokens: of each text, near enough.
     /// - Returns: whether there is room for it.
-    mutating func add(_ call: Int, tokens: [Int]) -> Bool {
+    mutating func add(_ call: Int, tokens: [Int], isQuestion: Bool = false) -> Bool {
         guard waiting == 0 || waiting + tokens.count <= maxWaiting else { return false }
         guard !tokens.isEmpty else { return true }
         texts[call] = tokens.enumerated().map { (index: $0, tokens: $1) }.sorted { ($0.tokens, $1.index) < ($1.tokens, $0.index) }
-        turns.append(call)
+        if isQuestion { questions.append(call) } else { others.append(call) }
         waiting += tokens.count
         return true
     }
@@ -44,11 +48,19 @@ struct BatchQueue {
     mutating func remove(_ call: Int) {
         guard let left = texts.removeValue(forKey: call) else { return }
         waiting -= left.count
-        turns.removeAll { $0 == call }
+        questions.removeAll { $0 == call }
+        others.removeAll { $0 == call }
     }
 
     /// The next batch; empty when nothing waits.
     mutating func next() -> [Text] {
+        lastWereQuestions = !questions.isEmpty && (others.isEmpty || !lastWereQuestions)
+        let turns = lastWereQuestions ? \Self.questions : \Self.others
+        return batch(of: turns)
+    }
+
+    private mutating func batch(of lane: WritableKeyPath<Self, [Int]>) -> [Text] {
+        var turns = self[keyPath: lane]
         var batch: [Text] = []
         var room = maxTokens
         // Calls whose texts are too long for what is left of this batch are the first of the next.
@@ -66,7 +78,7 @@ struct BatchQueue {
             texts[call] = own.isEmpty ? nil : own
             if !own.isEmpty { turns.append(call) }
         }
-        turns = passed + turns
+        self[keyPath: lane] = passed + turns
         waiting -= batch.count
         return batch
     }

@@ -69,7 +69,7 @@ struct Embedder: Sendable {
                 "Texts \(tooLong.map(String.init).joined(separator: ", ")) have more than the \(tokenLimit) tokens the model reads. Split them, or send “truncate”: true.",
                 parameter: "texts")
         }
-        let outcome = try await batcher.embed(fitting, tokens: counts)
+        let outcome = try await batcher.embed(fitting, tokens: counts, isQuestion: purpose == .query)
         var tokens: Int?
         if countingTokens {
             // The engine counts batches as a whole; what was together with others' texts is counted by itself.

@@ -39,17 +39,19 @@ actor EmbeddingBatcher {
 
     /// Embeds texts when their turn has come.
     ///
-    /// - Parameter tokens: of each text, near enough.
+    /// - Parameters:
+    ///   - tokens: of each text, near enough.
+    ///   - isQuestion: whether somebody waits for what is found with them.
     /// - Throws: 503 when too much waits; what the engine threw for a batch that one of the texts was in; `CancellationError` when the
     ///   caller left: its texts leave the queue, and the engine stops when it worked for nobody else.
-    func embed(_ texts: [String], tokens: [Int]) async throws -> Outcome {
+    func embed(_ texts: [String], tokens: [Int], isQuestion: Bool = false) async throws -> Outcome {
         guard !texts.isEmpty else { return Outcome(vectors: [], tokens: 0, uncounted: []) }
         lastCall += 1
         let id = lastCall
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-                guard queue.add(id, tokens: tokens) else {
+                guard queue.add(id, tokens: tokens, isQuestion: isQuestion) else {
                     return continuation.resume(
                         throwing: ServiceError.unavailable(
                             "\(queue.waiting) texts wait to be embedded already.", code: "overloaded", retryAfter: .seconds(5)))

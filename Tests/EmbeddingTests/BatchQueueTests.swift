@@ -40,6 +40,20 @@ struct BatchQueueTests {
         #expect(next.contains(Text(call: 2, index: 0)))
     }
 
+    @Test("A question waits for the batch that runs and for no other, and what is embedded to be kept has every second batch")
+    func questions() {
+        var queue = queue(texts: 4)
+        _ = queue.add(1, tokens: Array(repeating: 10, count: 12))
+        _ = queue.next()
+        for call in 2...9 { _ = queue.add(call, tokens: [10], isQuestion: true) }
+        let calls = queue.rest().map { Set($0.map(\.call)) }
+        #expect(calls == [[2, 3, 4, 5], [1], [6, 7, 8, 9], [1]])
+        #expect(queue.waiting == 0)
+        _ = queue.add(10, tokens: [10, 10], isQuestion: true)
+        queue.remove(10)
+        #expect(queue.next().isEmpty && queue.waiting == 0)
+    }
+
     @Test("Calls take turns: while they wait together, none gets a text more than another")
     func turns() {
         var queue = queue(texts: 5)
