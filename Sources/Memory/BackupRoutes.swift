@@ -58,7 +58,7 @@ struct BackupRoutes: Sendable {
         default: throw ServiceError.invalid("“backup_type” is db, json, sql or all.", parameter: "backup_type")
         }
         let made = try await backup.make(kinds, of: store)
-        let projects = Set(try await service.projects.ids())
+        let projects = try await service.projects.notForgotten()
         let (files, pruned) = try await offPool { [backup] in
             (
                 try made.files.map { try $0.described(in: backup.folder) },

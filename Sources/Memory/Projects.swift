@@ -74,12 +74,15 @@ actor Projects {
         isThere(project) ? try open(project, for: project.user ?? Self.nobody) : nil
     }
 
-    /// Every project that has a memory, whether it can be opened or not. Folders of other names are not ours.
+    /// Every project that has a memory, whether it can be opened or not.
     func ids() throws -> [ProjectID] {
+        try notForgotten().filter { FileManager.default.fileExists(atPath: path(of: $0).string) }.sorted { $0.text < $1.text }
+    }
+
+    /// Every project that has a folder, those included whose database was lost. Folders of other names are not ours.
+    func notForgotten() throws -> Set<ProjectID> {
         guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
-            .compactMap { try? ProjectID($0) }
-            .filter { FileManager.default.fileExists(atPath: path(of: $0).string) }
+        return Set(try FileManager.default.contentsOfDirectory(atPath: folder.string).compactMap { try? ProjectID($0) })
     }
 
     /// Removes a project and everything in it.

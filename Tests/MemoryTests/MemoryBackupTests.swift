@@ -125,6 +125,32 @@ struct MemoryBackupTests {
         #expect(try expired(["monthly/p_2025-06.tar.gz", "monthly/p_2025-07.tar.gz"]) == ["monthly/p_2025-06.tar.gz"])
     }
 
+    @Test("Two that clear away at once get in nobody's way, and of a project whose database was lost the last backup stays")
+    func prunedTwice() async throws {
+        try await withScratchFolder { folder in
+            let backup = MemoryBackup(folder: folder.appending("backups"))
+            let projects = Projects(folder: folder)
+            let store = try await projects.store(try ProjectID("lost"), for: Caller(id: "tester", role: .developer))
+            try await store.keep("in July")
+            let made = try await backup.make([.sql], of: store).files
+            for number in 0..<200 {
+                let day = Date(timeIntervalSince1970: 1_600_000_000 + Double(number))
+                let old = BackupFile(.json, of: try ProjectID("gone"), at: day)
+                try Data("{}".utf8).write(to: URL(filePath: backup.folder.appending(old.name).string))
+            }
+            try FileManager.default.removeItem(atPath: store.path.string)
+            #expect(try await projects.ids().isEmpty)
+            let kept = try await projects.notForgotten()
+            let later = Date.now.addingTimeInterval(400 * 86_400)
+            let counts = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<4 { group.addTask { try await offPool { try backup.prune(keepingNewestOf: kept, at: later) } } }
+                return try await group.reduce(0, +)
+            }
+            #expect(counts == 200)
+            #expect(try backup.files(of: store.project) == made)
+        }
+    }
+
     @Test(
         "What is no name of a backup is none",
         arguments: [

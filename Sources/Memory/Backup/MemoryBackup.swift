@@ -96,12 +96,18 @@ struct MemoryBackup: Sendable {
 
     /// Removes what ``BackupRetention`` lets go, of whichever project.
     ///
-    /// - Parameter projects: those that there are.
+    /// - Parameter projects: those that were not forgotten.
     /// - Returns: how many were removed.
     func prune(keepingNewestOf projects: Set<ProjectID>, at moment: Date) throws -> Int {
-        let expired = BackupRetention.expired(try all(), keepingNewestOf: projects, at: moment)
-        for file in expired { try FileManager.default.removeItem(atPath: folder.appending(file.name).string) }
-        return expired.count
+        try BackupRetention.expired(try all(), keepingNewestOf: projects, at: moment).count { file in
+            do {
+                try FileManager.default.removeItem(atPath: folder.appending(file.name).string)
+                return true
+            } catch CocoaError.fileNoSuchFile {
+                // Somebody else was faster.
+                return false
+            }
+        }
     }
 
     /// A name that no earlier backup of the same second has; those of a day or a month are meant to take the place of one another.
