@@ -28,6 +28,7 @@ from stack import MARU, Stack  # noqa: E402
 SAVE_P50, SEARCH_P95, EXPIRY_WAIT = 1.0, 50.0, 100.0
 PROJECT, DIMENSION = "bench", 384
 ENGLISH, KOREAN = 30_000, 10_000
+SYNCED = "UPDATE conversation_embeddings SET sync_status = 'synced', qdrant_point_id = conversation_id WHERE sync_status <> 'synced'"
 # Else memory would make all vectors anew.
 OTHER_MODEL = "UPDATE project SET embedding_model = NULL"
 
@@ -266,7 +267,7 @@ def conversations(services, texts, size, keep):
     # As the maintainer does every week.
     services.client("memory-api").call("POST", f"/v1/memory/projects/{PROJECT}/optimize")
     services.stop("memory-api")
-    services.change("UPDATE conversation_embeddings SET sync_status = 'synced', qdrant_point_id = conversation_id WHERE sync_status <> 'synced'")
+    services.change(SYNCED)
     if kept and not is_kept:
         shutil.copytree(services.stack.data / "memory", kept / "memory", dirs_exist_ok=True)
         (kept / "rate").write_text(str(rate))
@@ -331,6 +332,13 @@ def saves(services, texts, count):
     return times, services.own_p50(before)
 
 
+def wait_in_step(services):
+    """Until every conversation has its vector: what is measured next is not to wait for what was measured before."""
+    client = services.client("memory-api")
+    while client.call("GET", f"/v1/memory/projects/{PROJECT}/sync/queue?limit=1")["queue_size"]:
+        time.sleep(0.5)
+
+
 def expiry(services, texts, expired):
     """Removes what is past its time while a writer saves without a pause."""
     outcome = {}
@@ -385,6 +393,7 @@ def main():
         services.start("memory-api", EMBEDDING_PORT=stub.server_port)
         without = searches(services, texts, given.queries, size)
         own_saves, _ = saves(services, texts, given.saves)
+        wait_in_step(services)
         services.stop("memory-api")
         services.change(OTHER_MODEL)
 
@@ -399,7 +408,7 @@ def main():
         figures["rss_memory_mb"], figures["rss_vectors_mb"] = round(services.rss("memory-api")), round(services.rss("qdrant"))
         services.stop("memory-api")
 
-        services.change(f"UPDATE conversations SET expires_at = '2020-01-01T00:00:00.000Z' WHERE id <= {expired}; {OTHER_MODEL}")
+        services.change(f"UPDATE conversations SET expires_at = '2020-01-01T00:00:00.000Z' WHERE id <= {expired}; {SYNCED}; {OTHER_MODEL}")
         services.start("memory-api", EMBEDDING_PORT=stub.server_port)
         waits, seconds = expiry(services, texts, expired)
         figures["rss_memory_after_expiry_mb"] = round(services.rss("memory-api"))
