@@ -29,6 +29,8 @@ struct Digest: Sendable {
             do {
                 let found = try await look(at: conversation)
                 stats.facts += try await store.pool.write { [store] db in
+                    // What was deleted while the model read it is forgotten, and what was changed is read once more.
+                    guard try Self.areAsRead([conversation], db) else { return 0 }
                     let new = try found.facts.count { try $0.keep(source: conversation.id, at: store.now(), db) }
                     for preference in found.preferences { try preference.keep(source: conversation.id, at: store.now(), db) }
                     try Self.pass(conversation.id, db)
@@ -65,6 +67,12 @@ struct Digest: Sendable {
 
     private static func pass(_ id: Int64, _ db: Database) throws {
         try db.execute(sql: "UPDATE project SET digested_id = max(digested_id, ?), digest_attempts = 0", arguments: [id])
+    }
+
+    /// Whether conversations are still there as they were read.
+    private static func areAsRead(_ conversations: [Conversation], _ db: Database) throws -> Bool {
+        let now = try MemoryStore.whole(conversations.map(\.id), db)
+        return Set(now.map { [String($0.id), $0.updatedAt] }) == Set(conversations.map { [String($0.id), $0.updatedAt] })
     }
 
     private struct UnreadableAnswer: Error {}
@@ -195,7 +203,8 @@ struct Digest: Sendable {
         let summary = (try await chat.complete(request).choices.first?.message.content ?? "")
             .trimmingCharacters(in: .whitespacesAndNewlines)
         guard !summary.isEmpty else { return false }
-        try await store.pool.write { [store] db in
+        return try await store.pool.write { [store] db in
+            guard try Self.areAsRead(conversations, db) else { return false }
             try db.execute(
                 sql: """
                     INSERT INTO conversation_summaries (date_range, summary, conversation_count, importance_level, first_conversation_id,
@@ -205,7 +214,7 @@ struct Digest: Sendable {
                     day, String(summary.prefix(2_000)), conversations.count, conversations.map(\.importance).max() ?? 5, first.id, last.id,
                     MemoryTime.text(store.now()),
                 ])
+            return true
         }
-        return true
     }
 }

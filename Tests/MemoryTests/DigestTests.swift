@@ -1,0 +1,79 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import ServiceKit
+import Suite
+import SuiteAPI
+import TestSupport
+import Testing
+
+@testable import Memory
+
+/// A model that finds the same in everything, while something else happens.
+private struct FindingModel: SuiteService {
+    let id = ServiceID.gateway
+    let errorShape = ErrorShape.openAI
+    let meanwhile: @Sendable () async throws -> Void
+
+    var routes: [Route] {
+        [
+            Route(.post, "/v1/chat/completions", "The same answer to everything.") { _, _ in
+                try await meanwhile()
+                let text = #"{"facts":[{"fact":"The plums are ripe in July","category":"other"}],"preferences":[]}"#
+                return .json(
+                    [
+                        "id": "c", "object": "chat.completion", "created": 1, "model": "chat-7b",
+                        "choices": [
+                            ["index": 0, "message": ["role": "assistant", "content": .string(text)], "finish_reason": "stop"]
+                        ], "usage": ["prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2],
+                    ] as JSONValue)
+            }
+        ]
+    }
+
+    func health() async -> Health { Health() }
+}
+
+@Suite("What is learnt from conversations")
+struct DigestTests {
+    /// Lets a store be looked through while something else happens to it.
+    private func digest(_ store: MemoryStore, while meanwhile: @escaping @Sendable () async throws -> Void) async throws
+        -> MemoryDigestStats
+    {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            return try await withRunning(FindingModel(meanwhile: meanwhile), settings: settings) { gateway in
+                let own = try await Settings.test(["API_GATEWAY_PORT": "\(gateway.port ?? 1)"], folder: folder)
+                return try await Digest(store: store, chat: SuiteClients(settings: own, key: nil).chat, model: "chat-7b").run()
+            }
+        }
+    }
+
+    @Test("What is deleted while the model reads it is forgotten: no fact of it is kept, no day summed up with it")
+    func deletedMeanwhile() async throws {
+        try await withMemory { store, clock in
+            let ids = try await (0..<3).map { "plums are ripe in July, said \($0)" }.asyncMap { try await store.keep($0, importance: 9) }
+            clock.advance(days: 1)
+            let stats = try await digest(store) { if let last = ids.last { try? await store.delete(last) } }
+            // Two are left, and from the first of them it is known.
+            #expect(stats.facts == 1 && stats.summaries == 0)
+            #expect(try await store.knowledge(.facts).map { $0["source_conversation_id"] } == [.integer(ids[0])])
+            #expect(try await store.knowledge(.summaries).isEmpty)
+        }
+    }
+
+    @Test("A day is summed up once, and not with what is deleted at that moment")
+    func summary() async throws {
+        try await withMemory { store, clock in
+            let ids = try await (0..<4).map { "plums are ripe in July, said \($0)" }.asyncMap { try await store.keep($0, importance: 9) }
+            #expect(try await digest(store) {}.summaries == 0, "the day is not over")
+            clock.advance(days: 1)
+            #expect(try await digest(store) { try? await store.delete(ids[0]) }.summaries == 0)
+            #expect(try await store.knowledge(.summaries).isEmpty)
+            #expect(try await digest(store) {}.summaries == 1)
+            #expect(try await digest(store) {}.summaries == 0)
+            #expect(try await store.knowledge(.summaries).map { $0["conversation_count"] } == [3])
+        }
+    }
+}
