@@ -142,17 +142,6 @@ extension HTTPField.Name {
     static var xApprovalID: Self { .init("X-Approval-ID") ?? .cacheControl }
 }
 
-extension Request {
-    /// The body, taken off the connection: only then can the connection be watched for its end.
-    mutating func collected(_ context: CallContext) async throws -> ByteBuffer {
-        do {
-            return try await collectBody(upTo: context.maxUploadSize)
-        } catch is NIOTooManyBytesError {
-            throw ServiceError.tooLarge("The request body is larger than the \(context.maxUploadSize) bytes that MAX_BODY_BYTES allows.")
-        }
-    }
-}
-
 extension ServiceError {
     /// The error in three words, as clients of the reference system look for it.
     fileprivate var title: String {

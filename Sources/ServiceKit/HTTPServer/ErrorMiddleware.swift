@@ -2,7 +2,6 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
-import NIOHTTP1
 
 /// Turns whatever a handler throws into an answer of the service's error shape.
 struct ErrorMiddleware: RouterMiddleware {
@@ -33,7 +32,6 @@ struct ErrorMiddleware: RouterMiddleware {
         case let error as HTTPError where error.status == .notFound: unknownRoute(request)
         case let error as HTTPError:
             ServiceError(error.status, code: "http_\(error.status.code)", error.body ?? error.status.reasonPhrase, headers: error.headers)
-        case is HTTPParserError: .badRequest("The request ended before its body was whole.", code: "incomplete_body")
         case is NIOTooManyBytesError: .tooLarge("The request body is larger than MAX_BODY_BYTES allows.")
         // Nobody is left to read it; the status is what nginx logs for the same case.
         case is CancellationError:

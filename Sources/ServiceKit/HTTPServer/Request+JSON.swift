@@ -2,16 +2,28 @@ import Foundation
 import Hummingbird
 import NIOCore
 import NIOFoundationCompat
+import NIOHTTP1
 
 extension Request {
     /// Reads the whole body.
     ///
-    /// - Throws: 413 when it is larger than `MAX_BODY_BYTES`.
+    /// - Throws: 413 when it is larger than `MAX_BODY_BYTES`, 400 when it does not come whole.
     public func bytes(_ context: CallContext) async throws -> ByteBuffer {
+        var request = self
+        return try await request.collected(context)
+    }
+
+    /// The body, taken off the connection: only then can the connection be watched for its end.
+    ///
+    /// - Throws: as ``bytes(_:)`` does.
+    public mutating func collected(_ context: CallContext) async throws -> ByteBuffer {
         do {
-            return try await body.collect(upTo: context.maxUploadSize)
+            return try await collectBody(upTo: context.maxUploadSize)
         } catch is NIOTooManyBytesError {
             throw ServiceError.tooLarge("The request body is larger than the \(context.maxUploadSize) bytes that MAX_BODY_BYTES allows.")
+        } catch let error as HTTPParserError {
+            throw LastOnConnection(
+                cause: ServiceError.badRequest("The request's body cannot be read to its end: \(error)", code: "incomplete_body"))
         }
     }
 

@@ -135,7 +135,7 @@ public struct ServiceServer: Sendable {
         do {
             return try await withDeadline(timeout, atOnceOn: EventLoopExecutor.current) {
                 var whole = request
-                _ = try await whole.collectBody(upTo: context.maxUploadSize)
+                _ = try await whole.collected(context)
                 return whole
             }
         } catch is DeadlineExceeded {
