@@ -28,18 +28,14 @@ final class ChangeSignal: TransactionObserver, Sendable {
     /// - Throws: the file system's error.
     init(_ path: FilePath, of database: FilePath) throws {
         file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: [.ownerRead, .ownerWrite])
-        do {
-            // A command that root runs must leave it to those whose database it is.
-            if geteuid() == 0 {
-                let owner = try FileManager.default.attributesOfItem(atPath: database.string)
-                    .filter { [.ownerAccountID, .groupOwnerAccountID].contains($0.key) }
-                try FileManager.default.setAttributes(owner, ofItemAtPath: path.string)
-            }
-            if number == nil { try write() }
-        } catch {
-            try? file.close()
-            throw error
+        // Whatever is thrown from here on, deinit closes the file.
+        // A command that root runs must leave it to those whose database it is.
+        if geteuid() == 0 {
+            let owner = try FileManager.default.attributesOfItem(atPath: database.string)
+                .filter { [.ownerAccountID, .groupOwnerAccountID].contains($0.key) }
+            try FileManager.default.setAttributes(owner, ofItemAtPath: path.string)
         }
+        if number == nil { try write() }
     }
 
     deinit { try? file.close() }
