@@ -71,7 +71,7 @@ struct BackupRoutes: Sendable {
             [
                 "backup_path": .string(first), "backup_type": .string(type), "backups": try JSONValue.encoding(files),
                 "conversations": .integer(Int64(made.contents.conversations)), "digest": .string(made.contents.digest),
-                "pruned": .integer(Int64(pruned)), "warnings": .array(made.warnings.map(JSONValue.string)),
+                "pruned": .integer(Int64(pruned.removed)), "warnings": .array((made.warnings + pruned.problems).map(JSONValue.string)),
                 "message": .string("\(made.contents.conversations) conversations, restored into a scratch place and compared"),
             ])
     }
@@ -82,13 +82,17 @@ struct BackupRoutes: Sendable {
         let beginning = try await store.beginning()
         return try await offPool { [backup] in
             try backup.files(of: store.project)
-                .filter { file in
-                    guard caller.role != .admin else { return true }
-                    let path = backup.folder.appending(file.name).string
-                    let made = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-                    return (made ?? .distantPast) >= beginning
+                .compactMap { file in
+                    do {
+                        let path = backup.folder.appending(file.name).string
+                        let made = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+                        let isTold = caller.role == .admin || (made ?? .distantPast) >= beginning
+                        return isTold ? try file.described(in: backup.folder) : nil
+                    } catch CocoaError.fileReadNoSuchFile {
+                        // Its time had come in between.
+                        return nil
+                    }
                 }
-                .map { try $0.described(in: backup.folder) }
         }
     }
 

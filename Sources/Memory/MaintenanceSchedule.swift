@@ -32,7 +32,7 @@ struct MaintenanceSchedule: Sendable {
                 // Work that comes often anyway is not made rarer by failing.
                 return since >= min(pause, Self.pauses.upperBound) || isDue(job, since: last.roundAt ?? last.beganAt, at: moment)
             }
-            return isDue(job, since: last.beganAt, at: moment)
+            return isDue(job, since: last.roundAt ?? last.beganAt, at: moment)
         }
     }
 

@@ -75,6 +75,13 @@ struct MaintenanceScheduleTests {
         #expect(schedule.left(of: .backup, after: second, at: try moment("2026-06-15T18:00:01Z")) == nil)
         #expect(schedule.left(of: .integrity, after: second, at: began.addingTimeInterval(7 * 86_400 - 1)) == ["broken"])
         #expect(schedule.left(of: .integrity, after: second, at: began.addingTimeInterval(7 * 86_400)) == nil)
+        // One that succeeds in the end puts off nothing for the others.
+        var third = MaintenanceState.Run(at: began.addingTimeInterval(6 * 86_400), after: second, isRepetition: true)
+        third.end(at: began.addingTimeInterval(6 * 86_400), .success("done"))
+        var state = MaintenanceState()
+        state.jobs[.integrity] = third
+        #expect(!schedule.due(state, at: began.addingTimeInterval(7 * 86_400 - 1)).contains(.integrity))
+        #expect(schedule.due(state, at: began.addingTimeInterval(7 * 86_400)).contains(.integrity))
         #expect(schedule.left(of: .backup, after: run(at: began, failures: 0), at: began) == nil)
         #expect(schedule.left(of: .backup, after: run(at: began, failures: 2), at: began) == nil)
     }

@@ -143,7 +143,7 @@ struct MemoryBackupTests {
             let kept = try await projects.notForgotten()
             let later = Date.now.addingTimeInterval(400 * 86_400)
             let counts = try await withThrowingTaskGroup(of: Int.self) { group in
-                for _ in 0..<4 { group.addTask { try await offPool { try backup.prune(keepingNewestOf: kept, at: later) } } }
+                for _ in 0..<4 { group.addTask { try await offPool { try backup.prune(keepingNewestOf: kept, at: later).removed } } }
                 return try await group.reduce(0, +)
             }
             #expect(counts == 200)

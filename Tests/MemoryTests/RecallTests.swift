@@ -79,10 +79,12 @@ struct RecallTests {
                 }
             }
             #expect(try await keep("The staging server is stage-2 at 10.0.4.7"))
+            #expect(try await keep("딸 생일은 5월 3일"))
+            #expect(try await keep("딸 생일은 3월 5일"))
             #expect(try await keep("The staging server is stage-2 at 10.0.4.8"))
             #expect(try await !keep("the staging server is stage-2 at 10.0.4.8!"))
             #expect(try await !keep("The staging server is stage-2 at 10.0.4.8", isMarked: true))
-            #expect(try await store.knowledge(.facts).map { $0["user_marked"] } == [true, false])
+            #expect(try await store.knowledge(.facts).map { $0["user_marked"] } == [true, false, false, false])
             try await store.delete(source)
             #expect(try await store.knowledge(.facts).map { $0["fact"] } == ["The staging server is stage-2 at 10.0.4.8"])
         }

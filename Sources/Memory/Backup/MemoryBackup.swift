@@ -97,17 +97,22 @@ struct MemoryBackup: Sendable {
     /// Removes what ``BackupRetention`` lets go, of whichever project.
     ///
     /// - Parameter projects: those that were not forgotten.
-    /// - Returns: how many were removed.
-    func prune(keepingNewestOf projects: Set<ProjectID>, at moment: Date) throws -> Int {
-        try BackupRetention.expired(try all(), keepingNewestOf: projects, at: moment).count { file in
+    /// - Returns: how many were removed, and why others could not be.
+    func prune(keepingNewestOf projects: Set<ProjectID>, at moment: Date) throws -> (removed: Int, problems: [String]) {
+        var problems: [String] = []
+        let removed = BackupRetention.expired(try all(), keepingNewestOf: projects, at: moment).count { file in
             do {
                 try FileManager.default.removeItem(atPath: folder.appending(file.name).string)
                 return true
             } catch CocoaError.fileNoSuchFile {
                 // Somebody else was faster.
                 return false
+            } catch {
+                problems.append("the old backup \(file.name) cannot be removed: \(error.localizedDescription)")
+                return false
             }
         }
+        return (removed, problems)
     }
 
     /// A name that no earlier backup of the same second has; those of a day or a month are meant to take the place of one another.

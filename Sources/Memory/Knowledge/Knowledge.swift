@@ -36,7 +36,7 @@ struct NewFact: Sendable {
         guard !words.isEmpty else { return false }
         let known = try Row.fetchCursor(db, sql: "SELECT id, fact FROM important_facts ORDER BY id DESC LIMIT 2000")
         while let row = try known.next() {
-            guard Self.saySame(words, Set(MemoryTerms(row["fact"]).counts.keys)) else { continue }
+            guard saysSame(as: row["fact"], words) else { continue }
             if isMarked {
                 let id: Int64 = row["id"]
                 try db.execute(
@@ -57,12 +57,16 @@ struct NewFact: Sendable {
         return true
     }
 
-    /// Whether the words of two facts say the same. Where a number differs they do not: 10.0.4.8 corrects 10.0.4.7.
-    private static func saySame(_ words: Set<String>, _ others: Set<String>) -> Bool {
-        let shared = words.intersection(others)
-        return Double(shared.count) >= sameness * Double(words.union(others).count)
-            && !words.symmetricDifference(others).contains { $0.contains(where: \.isNumber) }
+    /// Whether another fact says the same. Where a number differs it does not: 10.0.4.8 corrects 10.0.4.7, and 3월 5일 5월 3일.
+    ///
+    /// - Parameter words: of this one.
+    private func saysSame(as other: String, _ words: Set<String>) -> Bool {
+        let others = Set(MemoryTerms(other).counts.keys)
+        return Double(words.intersection(others).count) >= Self.sameness * Double(words.union(others).count)
+            && Self.numbers(in: text) == Self.numbers(in: other)
     }
+
+    private static func numbers(in text: String) -> [String] { MemoryTerms.general(text).filter { $0.contains(where: \.isNumber) } }
 }
 
 /// How the user wants things, by what it is about: what was said last counts.
