@@ -352,6 +352,20 @@ def test_an_export_goes_into_another_project_once_however_often_it_is_sent(memor
     assert memory.problems(project) == []
 
 
+def test_what_was_learnt_from_conversations_that_are_gone_is_taken_in_by_the_command(stack, memory, project, tmp_path):
+    memory.save("the mast was painted", project_id=project)
+    stamp = "2026-01-0{}T00:00:00.000Z"
+    turns = [{"id": n, "timestamp": stamp.format(n), "user_query": f"turn {n}", "ai_response": "yes", "importance_score": 10} for n in (1, 2)]
+    facts = [{"fact": "The plums are ripe in July", "source_conversation_id": 2}, {"fact": "The pier is closed on Mondays", "source_conversation_id": 77}]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps({"conversations": turns, "important_facts": facts, "user_preferences": [{"key": "units", "value": "metric", "source_conversation_id": 99}]}))
+    stack.run("memory", "import", path, "--project", project)
+    there = {fact["fact"]: fact["source_conversation_id"] for fact in memory.done("GET", f"/projects/{project}/facts")["facts"]}
+    second = next(number for number, turn in memory.conversations(project).items() if turn["user_query"] == "turn 2")
+    assert there == {"The plums are ripe in July": second, "The pier is closed on Mondays": 0}
+    assert [entry["value"] for entry in memory.done("GET", f"/projects/{project}/preferences")["preferences"]] == ["metric"]
+
+
 def test_an_export_that_comes_back_to_where_it_is_from_changes_nothing(memory, backed_up):
     before = memory.conversations("kept")
     told = memory.done("POST", "/projects/kept/import", memory.done("GET", "/projects/kept/export"))

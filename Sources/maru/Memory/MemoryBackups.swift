@@ -117,29 +117,57 @@ struct MemoryImportCommand: AsyncParsableCommand {
         }
         var (imported, skipped) = (0, 0)
         let project = try await options.asking { client, project in
-            // An empty file is a whole one, too.
-            for (index, part) in try Self.pieces(of: conversations).enumerated() {
-                // What was learnt from conversations goes with them, so that it stays linked to where it comes from.
-                let numbers = Set(part.compactMap { $0["id"]?.intValue })
-                func learnt(_ member: String) -> JSONValue {
-                    .array(
-                        (document[member]?.arrayValue ?? []).filter { row in
-                            guard let source = row["source_conversation_id"]?.intValue, source > 0 else { return index == 0 }
-                            return numbers.contains(source)
-                        })
-                }
-                let answer = try await client.importing(
-                    [
-                        "conversations": .array(Array(part)), "important_facts": learnt("important_facts"),
-                        "user_preferences": learnt("user_preferences"),
-                    ], into: project)
+            func take(_ body: JSONValue) async throws {
+                let answer = try await client.importing(body, into: project)
                 imported += answer.imported
                 skipped += answer.skipped
+            }
+            // What was learnt from conversations goes with them, so that it stays linked to where it comes from.
+            var learnt = Learnt(document)
+            // An empty file is a whole one, too.
+            for part in try Self.pieces(of: conversations) {
+                let (facts, preferences) = learnt.take(from: Set(part.compactMap { $0["id"]?.intValue }))
+                try await take(
+                    ["conversations": .array(Array(part)), "important_facts": .array(facts), "user_preferences": .array(preferences)])
+            }
+            // What outlived the conversation it comes from, or was said by the user.
+            while case let (facts, preferences) = learnt.take(Self.piece), !facts.isEmpty || !preferences.isEmpty {
+                try await take(["conversations": [], "important_facts": .array(facts), "user_preferences": .array(preferences)])
             }
             return project
         }
         try options.show(["imported": imported, "skipped": skipped]) {
             "\(imported) conversations taken into \(project), \(skipped) passed over."
+        }
+    }
+
+    /// What was learnt, as far as it was not taken in yet.
+    private struct Learnt {
+        private var facts: [JSONValue]
+        private var preferences: [JSONValue]
+
+        init(_ document: JSONValue) {
+            facts = document["important_facts"]?.arrayValue ?? []
+            preferences = document["user_preferences"]?.arrayValue ?? []
+        }
+
+        /// That from some conversations.
+        mutating func take(from sources: Set<Int>) -> (facts: [JSONValue], preferences: [JSONValue]) {
+            func isFrom(_ row: JSONValue) -> Bool { row["source_conversation_id"]?.intValue.map(sources.contains) ?? false }
+            defer {
+                facts.removeAll(where: isFrom)
+                preferences.removeAll(where: isFrom)
+            }
+            return (facts.filter(isFrom), preferences.filter(isFrom))
+        }
+
+        /// Some of it, whatever it is from.
+        mutating func take(_ count: Int) -> (facts: [JSONValue], preferences: [JSONValue]) {
+            defer {
+                facts.removeFirst(min(count, facts.count))
+                preferences.removeFirst(min(count, preferences.count))
+            }
+            return (Array(facts.prefix(count)), Array(preferences.prefix(count)))
         }
     }
 
