@@ -30,16 +30,16 @@ struct MaintenanceSchedule: Sendable {
             if last.failures > 0 {
                 let pause = Self.pauses.lowerBound * pow(2, Double(min(last.failures, 16) - 1))
                 // Work that comes often anyway is not made rarer by failing.
-                return since >= min(pause, Self.pauses.upperBound) || isDue(job, since: last.roundAt ?? last.beganAt, at: moment)
+                return since >= min(pause, Self.pauses.upperBound) || isDue(job, since: last.roundBeganAt, at: moment)
             }
-            return isDue(job, since: last.roundAt ?? last.beganAt, at: moment)
+            return isDue(job, since: last.roundBeganAt, at: moment)
         }
     }
 
     /// The projects that a job is repeated for; `nil` when it is due for all.
     func left(of job: Job, after last: MaintenanceState.Run, at moment: Date) -> Set<String>? {
-        guard last.failures > 0, let left = last.left, let round = last.roundAt, round <= moment else { return nil }
-        return isDue(job, since: round, at: moment) ? nil : Set(left)
+        guard last.failures > 0, let left = last.left, last.roundBeganAt <= moment else { return nil }
+        return isDue(job, since: last.roundBeganAt, at: moment) ? nil : Set(left)
     }
 
     /// Whether a job is due, that began before for all projects.

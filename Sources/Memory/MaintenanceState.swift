@@ -16,8 +16,8 @@ struct MaintenanceState: Sendable, Codable, Equatable {
         var failures = 0
         /// What it did, or why it could not.
         var detail = ""
-        /// When it last began for all projects.
-        private(set) var roundAt: Date?
+        /// Of the run for all projects that this one repeats in part; this one, when it is for all.
+        private var roundAt: Date?
         /// The projects for which it could not be done, which it is repeated for; `nil`: for all.
         var left: [String]?
 
@@ -38,6 +38,9 @@ struct MaintenanceState: Sendable, Codable, Equatable {
             succeededAt = before?.succeededAt
             failures = before?.failures ?? 0
         }
+
+        /// When it last began for all projects. A file of an earlier version has nothing of rounds.
+        var roundBeganAt: Date { min(roundAt ?? beganAt, beganAt) }
 
         mutating func end(at moment: Date, _ outcome: Result<String, any Error>) {
             endedAt = moment
