@@ -9,8 +9,12 @@ struct VectorSync: Sendable {
     let vectors: VectorStoreClient
     let meaning: Meaning
     let foreground: ForegroundActivity
-    /// How long the first batch steps back at the most; a later one no longer than the one before it took, so that half of the time is its own.
+    /// How long the first batch steps back at the most; a later one three times as long as the one before it took, so that a quarter of the time
+    /// is its own whoever goes on saving and searching.
     private static let courtesy = Duration.seconds(1)
+    private static let courtesies = 3
+    /// Points that are removed together.
+    private static let removed = 128
 
     /// Collections are named after the whole id: no two projects share one.
     static func collection(of project: ProjectID) -> String { "memory_\(project)" }
@@ -30,11 +34,11 @@ struct VectorSync: Sendable {
             _ = try await embedding.embed([Self.sample], for: .passage)
             try await startAnew()
         }
-        try await delete(&outcome, batch: batch)
+        try await delete(&outcome)
         // What is saved meanwhile is for the next run, before which other projects have their turn.
         let last = try await store.lastConversation()
         var hasLooked = false
-        var worked = Self.courtesy
+        var pause = Self.courtesy
         while true {
             let taken = try await store.takePending(batch, upTo: last, due: begun)
             guard !taken.isEmpty else {
@@ -47,9 +51,9 @@ struct VectorSync: Sendable {
                 outcome.skipped = max(0, try await store.putOff() - outcome.failed)
                 return outcome
             }
-            try await foreground.quiet(atMost: worked)
+            try await foreground.quiet(atMost: pause)
             let start = ContinuousClock.now
-            defer { worked = .now - start }
+            defer { pause = (.now - start) * Self.courtesies }
             do {
                 try await write(taken)
                 outcome.synced += taken.count
@@ -138,10 +142,14 @@ struct VectorSync: Sendable {
     /// A text by which a model is told.
     private static let sample = "memory"
 
-    private func delete(_ outcome: inout MemorySyncStats, batch: Int) async throws {
+    private func delete(_ outcome: inout MemorySyncStats) async throws {
+        var pause = Self.courtesy
         while true {
-            let points = try await store.pendingDeletions(batch)
+            let points = try await store.pendingDeletions(Self.removed)
             guard !points.isEmpty else { return }
+            try await foreground.quiet(atMost: pause)
+            let start = ContinuousClock.now
+            defer { pause = (.now - start) * Self.courtesies }
             do {
                 try await vectors.delete(points.map { .number(UInt64($0)) }, from: collection)
             } catch let error as UpstreamError where error.status == 404 {

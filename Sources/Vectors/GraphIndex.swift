@@ -15,7 +15,7 @@ final class GraphIndex {
     private static let effortOfBuilding = 100
     /// Points that are looked at: of the 50 nearest among 30,000 made-up vectors of 384, around 2,000 centres, 95 in a hundred are found so.
     /// Whoever asks for very many needs few more than that.
-    private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, min(limit * 8, limit + 512)) }
+    private static func effort(_ asked: Int, limit: Int) -> Int { max(asked, 128, min(limit * 8, max(400, limit + 256))) }
 
     private let handle: OpaquePointer
 
