@@ -4,7 +4,7 @@
 /// a call's texts the longest that still fits goes first: texts of about one length come together, and short ones fill what is left.
 ///
 /// Questions, for whose answers somebody waits, are batches of their own and go before what is embedded to be kept: a question waits for the
-/// batch that runs and for no other. While both wait, batches of both take turns.
+/// batch that runs, and for no other unless questions went before it. While both wait, batches of both take turns.
 struct BatchQueue {
     /// A text by its call and its place there.
     struct Text: Hashable {
@@ -33,7 +33,9 @@ struct BatchQueue {
 
     /// Lets a call wait with its texts.
     ///
-    /// - Parameter tokens: of each text, near enough.
+    /// - Parameters:
+    ///   - tokens: of each text, near enough.
+    ///   - isQuestion: whether somebody waits for what is found with them.
     /// - Returns: whether there is room for it.
     mutating func add(_ call: Int, tokens: [Int], isQuestion: Bool = false) -> Bool {
         guard waiting == 0 || waiting + tokens.count <= maxWaiting else { return false }
