@@ -11,8 +11,16 @@ enum MemorySchema {
         migrator.registerMigration("conversations by tag") { db in try db.execute(sql: tags) }
         migrator.registerMigration("words in small pages") { db in try db.execute(sql: smallPages) }
         migrator.registerMigration("indexes of what is there") { db in try db.execute(sql: indexesOfGiven) }
+        migrator.registerMigration("words merged by who writes") { db in try db.execute(sql: mergedByWriters) }
         return migrator
     }
+
+    /// ``WordIndex`` merges, eight segments at a time, and FTS5 only where that does not keep up: its steps grow with the number of levels, and
+    /// each time all is put into one there is a level more.
+    private static let mergedByWriters = """
+        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('automerge', 0);
+        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('usermerge', 8);
+        """
 
     /// A conversation without a session or a model is in no index of them: nobody looks for those, and each save writes a page less.
     private static let indexesOfGiven = """
@@ -58,15 +66,12 @@ enum MemorySchema {
     /// The embedding model that made the vectors in the store; those of another say nothing about them.
     private static let modelOfVectors = "ALTER TABLE project ADD COLUMN embedding_model TEXT"
 
-    /// What is asked often and must not look at everything: what waits for the vector store, and the most important. The index of words puts
-    /// its parts together in larger but fewer steps, in whose way a writer is less often
-    /// (https://www.sqlite.org/fts5.html#the_automerge_configuration_option).
+    /// What is asked often and must not look at everything: what waits for the vector store, and the most important.
     private static let indexesForMany = """
         DROP INDEX conversation_embeddings_status;
         CREATE INDEX conversation_embeddings_waiting ON conversation_embeddings (conversation_id) WHERE sync_status <> 'synced';
         DROP INDEX conversations_importance;
         CREATE INDEX conversations_importance ON conversations (importance_score, timestamp);
-        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('automerge', 8);
         """
 
     /// The index holds no text of its own: what it needs to forget a conversation is made from the conversation again. Which words stand

@@ -13,6 +13,7 @@ struct MemoryStore: Sendable {
     let owner: String
     let path: FilePath
     let pool: DatabasePool
+    let words = WordIndex()
     let now: @Sendable () -> Date
 
     /// Opens the database, makes it on first use and brings its tables up to date. Blocks: call it off the cooperative pool.
@@ -59,7 +60,14 @@ struct MemoryStore: Sendable {
     }
 
     /// Keeps a turn.
-    func save(_ new: NewConversation) async throws -> Kept { try await pool.write { db in try insert(new, db) } }
+    func save(_ new: NewConversation) async throws -> Kept {
+        let terms = Conversation.terms(new.query, new.response)
+        return try await pool.write { db in
+            let kept = try insert(new, db)
+            try words.add([kept.id: terms], db)
+            return kept
+        }
+    }
 
     /// - Throws: 404 when there is none of this number, or its time has passed.
     func conversation(_ id: Int64) async throws -> Conversation {
@@ -88,13 +96,13 @@ struct MemoryStore: Sendable {
                     WHERE id = ?
                     """,
                 arguments: [query, response, level, Self.json(change.tags ?? old.tags), expires, MemoryTime.text(now()), id])
-            try Self.forgetTerms(of: old, db)
-            try Self.addTerms(Conversation.terms(query, response), id, db)
             try db.execute(
                 sql: """
                     UPDATE conversation_embeddings SET sync_status = 'pending', attempts = 0, next_attempt_at = NULL, last_error = NULL
                     WHERE conversation_id = ?
                     """, arguments: [id])
+            try words.remove([old], db)
+            try words.add([id: Conversation.terms(query, response)], db)
             return try find(id, db)
         }
     }
@@ -103,13 +111,14 @@ struct MemoryStore: Sendable {
     func delete(_ id: Int64) async throws {
         try await pool.write { db in
             let conversation = try find(id, db)
-            try remove(conversation, db)
+            try forget(conversation, db)
             // What somebody wants forgotten is forgotten with what was learnt from it. Of its day there is a sum again once one is made anew.
             try db.execute(
                 sql: "DELETE FROM conversation_summaries WHERE date_range = substr(?, 1, 10)", arguments: [conversation.timestamp])
             for table in ["important_facts", "user_preferences"] {
                 try db.execute(sql: "DELETE FROM \(table) WHERE source_conversation_id = ?", arguments: [id])
             }
+            try words.remove([conversation], db)
         }
     }
 
@@ -212,7 +221,8 @@ struct MemoryStore: Sendable {
                 let expired = try Conversation.fetchAll(
                     db, sql: "SELECT * FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
                     arguments: [moment, Self.removed])
-                for conversation in expired { try remove(conversation, db) }
+                for conversation in expired { try forget(conversation, db) }
+                try words.remove(expired, db)
                 return expired.count
             }
             removed += count
@@ -221,38 +231,19 @@ struct MemoryStore: Sendable {
         }
     }
 
-    /// Conversations that one transaction of work on many takes.
-    static let piece = 100
-    /// Conversations that are removed at a time, which takes longer.
-    private static let removed = 20
+    /// Conversations of one transaction, for which a save waits.
+    private static let removed = 10
 
     /// Makes the index anew from the conversations.
     func rebuildIndex() async throws {
-        try await pool.write { db in try Self.indexAll(db) }
+        try await pool.write { db in try WordIndex.rebuild(db) }
     }
 
-    static func indexAll(_ db: Database) throws {
-        try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts) VALUES ('delete-all')")
-        let all = try Row.fetchCursor(db, sql: "SELECT id, user_query, ai_response FROM conversations ORDER BY id")
-        while let row = try all.next() { try addTerms(Conversation.terms(row["user_query"], row["ai_response"]), row["id"], db) }
-    }
-
-    /// Merges the index of words, gives room back to the disk and lets the query planner see what there is; a little at a time, so that who
-    /// writes meanwhile does not wait long (https://www.sqlite.org/fts5.html#the_merge_command,
-    /// https://www.sqlite.org/pragma.html#pragma_incremental_vacuum).
+    /// Makes one piece of the index of words, gives room back to the disk and lets the query planner see what there is; a little at a time, so
+    /// that who writes meanwhile does not wait long (https://www.sqlite.org/pragma.html#pragma_incremental_vacuum).
     func optimize() async throws {
-        // A negative number has all levels merged, in pieces of so many pages.
-        var pages = -Self.mergedPages
-        while true {
-            let changes = try await pool.write { [pages] db in
-                let before = db.totalChangesCount
-                try db.execute(sql: "INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('merge', ?)", arguments: [pages])
-                return db.totalChangesCount - before
-            }
-            // Less than two: there was nothing to merge.
-            if changes < 2 { break }
-            pages = Self.mergedPages
-        }
+        var isFirst = true
+        while try await pool.write({ [isFirst] db in try WordIndex.unite(isFirst: isFirst, db) }) { isFirst = false }
         while true {
             let (before, after) = try await pool.writeWithoutTransaction { db in
                 let before = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
@@ -265,10 +256,11 @@ struct MemoryStore: Sendable {
         try await pool.write { db in try db.execute(sql: "PRAGMA analysis_limit = 1000; ANALYZE") }
     }
 
-    private static let (mergedPages, freedPages) = (200, 500)
+    private static let freedPages = 500
 
     // MARK: Parts of transactions
 
+    /// Its words are still to be written.
     func insert(_ new: NewConversation, _ db: Database) throws -> Kept {
         let present = now()
         let presentText = MemoryTime.text(present)
@@ -286,14 +278,13 @@ struct MemoryStore: Sendable {
             new.tokens, new.milliseconds, new.context.map(Self.json), presentText, presentText, expires,
         ])
         let id = db.lastInsertedRowID
-        try Self.addTerms(Conversation.terms(new.query, new.response), id, db)
         try db.cachedStatement(sql: "INSERT INTO conversation_embeddings (conversation_id, created_at) VALUES (?, ?)")
             .execute(arguments: [id, presentText])
         return Kept(id: id, importance: level, expiresAt: expires)
     }
 
-    private func remove(_ conversation: Conversation, _ db: Database) throws {
-        try Self.forgetTerms(of: conversation, db)
+    /// Its words are still to be removed.
+    private func forget(_ conversation: Conversation, _ db: Database) throws {
         // What may have a point must lose it; one that was never sent has none.
         try db.cachedStatement(
             sql: """
@@ -308,16 +299,6 @@ struct MemoryStore: Sendable {
         let statement = try db.cachedStatement(sql: "SELECT * FROM conversations WHERE id = ?")
         guard let found = try Conversation.fetchOne(statement, arguments: [id]) else { throw Self.unknown(id) }
         return found
-    }
-
-    private static func addTerms(_ terms: MemoryTerms, _ id: Int64, _ db: Database) throws {
-        try db.cachedStatement(sql: "INSERT INTO conversations_fts (rowid, terms) VALUES (?, ?)").execute(arguments: [id, terms.indexed])
-    }
-
-    /// An index without text is told what it has to forget (https://www.sqlite.org/fts5.html#the_delete_command).
-    private static func forgetTerms(of conversation: Conversation, _ db: Database) throws {
-        try db.cachedStatement(sql: "INSERT INTO conversations_fts (conversations_fts, rowid, terms) VALUES ('delete', ?, ?)")
-            .execute(arguments: [conversation.id, conversation.terms.indexed])
     }
 
     static func json(_ value: some Encodable) throws -> String { String(decoding: try JSONEncoder.sorted.encode(value), as: UTF8.self) }

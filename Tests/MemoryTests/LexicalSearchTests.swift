@@ -23,7 +23,11 @@ struct LexicalSearchTests {
             func keep(_ count: Int) async throws {
                 var turn = NewConversation(query: "the weather", response: "rain")
                 turn.importance = 10
-                try await store.pool.write { [turn] db in for _ in 0..<count { _ = try store.insert(turn, db) } }
+                try await store.pool.write { [turn] db in
+                    let ids = try (0..<count).map { _ in try store.insert(turn, db).id }
+                    let terms = Conversation.terms(turn.query, turn.response)
+                    try store.words.add(Dictionary(uniqueKeysWithValues: ids.map { ($0, terms) }), db)
+                }
             }
             try await keep(2_100)
             let wanted = try await store.keep("the weather of the sea", "rain", importance: 10)

@@ -168,6 +168,33 @@ struct MemoryStoreTests {
         }
     }
 
+    @Test("However much is written, the index of words stays in few segments, and nothing of it is lost")
+    func segments() async throws {
+        try await withMemory { store, clock in
+            func segments() async throws -> Int {
+                try await store.pool.read { try Int.fetchOne($0, sql: "SELECT count(DISTINCT segid) FROM conversations_fts_idx") ?? 0 }
+            }
+            let words = (0..<60).map { "word\($0)" }.joined(separator: " ")
+            let entries: [JSONValue] = (0..<25).map {
+                ["user_query": .string("turn \($0) \(words)"), "ai_response": "yes", "importance_score": 9]
+            }
+            let body = try JSONDecoder().decode(MemoryImport.Body.self, from: JSONEncoder.wire.encode(["conversations": entries]))
+            #expect(try await MemoryImport(body).run(in: store).imported == 25)
+            #expect(try await segments() == 1, "what one transaction writes is one segment")
+            for number in 0..<400 { try await store.keep("turn \(number) \(words)", importance: 3) }
+            // Three levels of at most eight, and the one that is being added.
+            #expect(try await segments() <= 25)
+            clock.advance(days: 20)
+            #expect(try await store.removeExpired() == 400)
+            #expect(try await segments() <= 33)
+            #expect(try await store.checkAgreement().problems == [])
+            #expect(try await store.found("word7").count == 10)
+            try await store.optimize()
+            #expect(try await segments() == 1)
+            #expect(try await store.checkAgreement().problems == [])
+        }
+    }
+
     @Test("Optimising gives room back and loses nothing")
     func optimising() async throws {
         try await withMemory { store, _ in

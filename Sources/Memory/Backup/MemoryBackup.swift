@@ -156,7 +156,7 @@ struct MemoryBackup: Sendable {
                 try MemorySchema.migrator.migrate(queue)
                 try queue.write { db in
                     kind == .json ? try MemoryExport.read(path, into: db) : try MemoryDump.read(path, into: db)
-                    try MemoryStore.indexAll(db)
+                    try WordIndex.rebuild(db)
                 }
                 try queue.close()
             }

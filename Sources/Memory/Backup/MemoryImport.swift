@@ -11,6 +11,8 @@ struct MemoryImport: Sendable {
         let new: NewConversation
     }
 
+    /// Conversations of one transaction, for which a save waits.
+    private static let piece = 25
     /// Facts of one transaction: each is compared with very many.
     private static let learntPiece = 10
 
@@ -64,11 +66,11 @@ struct MemoryImport: Sendable {
     func run(in store: MemoryStore) async throws -> (imported: Int, skipped: Int) {
         var imported = 0
         var numbers: [Int64: Int64] = [:]
-        for start in stride(from: 0, to: entries.count, by: MemoryStore.piece) {
-            let part = entries[start..<min(start + MemoryStore.piece, entries.count)]
+        for start in stride(from: 0, to: entries.count, by: Self.piece) {
+            let part = entries[start..<min(start + Self.piece, entries.count)]
             let moment = store.now()
             let (count, known) = try await store.pool.write { db -> (Int, [Int64: Int64]) in
-                var count = 0
+                var terms: [Int64: MemoryTerms] = [:]
                 var known: [Int64: Int64] = [:]
                 for entry in part {
                     let there = try Int64.fetchOne(
@@ -81,9 +83,10 @@ struct MemoryImport: Sendable {
                     if let end = Expiry.date(level: entry.new.level, from: entry.new.moment ?? moment), end <= moment { continue }
                     let id = try store.insert(entry.new, db).id
                     if let number = entry.number { known[number] = id }
-                    count += 1
+                    terms[id] = Conversation.terms(entry.new.query, entry.new.response)
                 }
-                return (count, known)
+                try store.words.add(terms, db)
+                return (terms.count, known)
             }
             imported += count
             numbers.merge(known) { $1 }
