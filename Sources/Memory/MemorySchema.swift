@@ -15,11 +15,11 @@ enum MemorySchema {
         return migrator
     }
 
-    /// ``WordIndex`` merges, eight segments at a time, and FTS5 only where that does not keep up: its steps grow with the number of levels, and
-    /// each time all is put into one there is a level more.
+    /// ``WordIndex`` merges, and FTS5 only where sixteen segments stand on a level: its steps grow with the number of levels, and each time all
+    /// is put into one there is a level more.
     private static let mergedByWriters = """
         INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('automerge', 0);
-        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('usermerge', 8);
+        INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('usermerge', \(WordIndex.leastSegments));
         """
 
     /// A conversation without a session or a model is in no index of them: nobody looks for those, and each save writes a page less.

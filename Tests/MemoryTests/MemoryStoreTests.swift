@@ -195,6 +195,32 @@ struct MemoryStoreTests {
         }
     }
 
+    @Test("What is saved while the index is being united does not keep it from being finished")
+    func savedMeanwhile() async throws {
+        try await withMemory { store, _ in
+            for part in 0..<6 {
+                try await store.pool.write { db in
+                    var terms: [Int64: MemoryTerms] = [:]
+                    for number in 0..<60 {
+                        let words = (0..<60).map { "p\(part)n\(number)w\($0)" }.joined(separator: " ")
+                        let turn = NewConversation(query: words, response: "yes")
+                        terms[try store.insert(turn, db).id] = Conversation.terms(turn.query, turn.response)
+                    }
+                    try store.words.add(terms, db)
+                }
+            }
+            #expect(try await store.pool.write { try WordIndex.unite(isFirst: true, $0) }, "it takes more than one step")
+            for number in 0..<6 { try await store.keep("saved meanwhile \(number)") }
+            while try await store.pool.write({ try WordIndex.unite(isFirst: false, $0) }) {}
+            let segments = try await store.pool.read {
+                try Int.fetchOne($0, sql: "SELECT count(DISTINCT segid) FROM conversations_fts_idx")
+            }
+            #expect(segments ?? 0 <= 2)
+            #expect(try await store.found("p3n7w9").count == 1)
+            #expect(try await store.checkAgreement().problems == [])
+        }
+    }
+
     @Test("Optimising gives room back and loses nothing")
     func optimising() async throws {
         try await withMemory { store, _ in

@@ -4,7 +4,7 @@ import Synchronization
 /// The index of words of one project (https://www.sqlite.org/fts5.html): which conversations have a term.
 ///
 /// What a transaction changes of it is best changed last, and all at once: FTS5 writes a segment of its own whenever another statement opens a
-/// savepoint, as one with triggers does. Segments are merged by those who write, each as much as it has added, since FTS5 by itself merges in
+/// savepoint, as one with triggers does. Segments are merged by those who write, by as much as they add, since FTS5 by itself merges in
 /// steps that are longer the more levels there are: a save among a million conversations waited 50 ms for one.
 final class WordIndex: Sendable {
     /// Terms that were written and nothing was merged for yet.
@@ -42,11 +42,19 @@ final class WordIndex: Sendable {
     /// - Parameter isFirst: whether this is the first step of it.
     /// - Returns: whether there is more to do.
     static func unite(isFirst: Bool, _ db: Database) throws -> Bool {
+        // Else what is saved meanwhile could stand in the way: too few segments to merge, but more than are being united.
+        try setLeastSegments(2, db)
         // A negative number has all levels take part.
-        try merge(isFirst ? -unitedPages : unitedPages, db)
+        let isMore = try merge(isFirst ? -longestStep : longestStep, db)
+        try setLeastSegments(leastSegments, db)
+        return isMore
     }
 
-    private static let unitedPages = 200
+    private static func setLeastSegments(_ count: Int, _ db: Database) throws {
+        try db.cachedStatement(sql: "INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('usermerge', ?)").execute(arguments: [
+            count
+        ])
+    }
 
     private static func add(_ terms: MemoryTerms, _ id: Int64, _ db: Database) throws {
         try db.cachedStatement(sql: "INSERT INTO conversations_fts (rowid, terms) VALUES (?, ?)").execute(arguments: [id, terms.indexed])
@@ -56,6 +64,10 @@ final class WordIndex: Sendable {
 
     /// Of which about that many fill a page of the index.
     private static let termsOfPage = 64
+    /// Segments of a level from which on they are merged (https://www.sqlite.org/fts5.html#the_usermerge_configuration_option).
+    static let leastSegments = 8
+    /// Pages of a step.
+    private static let longestStep = 200
     /// So often a page is written again until it is in the oldest segment: eight segments make one of the next level, so that these levels
     /// hold a quarter of a million times what one transaction writes.
     private static let levels = 6
@@ -66,10 +78,13 @@ final class WordIndex: Sendable {
         let owed = unmerged.withLock { owed in
             owed += terms
             guard owed >= Self.worthwhile else { return 0 }
-            defer { owed = 0 }
-            return owed
+            // What is left of long texts is merged with the next ones.
+            let step = min(owed, Self.longestStep * Self.termsOfPage / Self.levels)
+            owed -= step
+            return step
         }
-        if owed > 0 { _ = try Self.merge(owed * Self.levels / Self.termsOfPage, db) }
+        guard owed > 0 else { return }
+        if try !Self.merge(owed * Self.levels / Self.termsOfPage, db) { unmerged.withLock { $0 = 0 } }
     }
 
     /// Merges some pages (https://www.sqlite.org/fts5.html#the_merge_command).
