@@ -40,14 +40,15 @@ final class WordIndex: Sendable {
     /// Goes on with making one segment of all.
     ///
     /// - Parameter isFirst: whether this is the first step of it.
-    /// - Returns: whether there is more to do.
+    /// - Returns: whether there may be more to do: a step that wrote less than it might have found nothing else. Who saves meanwhile does not
+    ///   keep it going.
     static func unite(isFirst: Bool, _ db: Database) throws -> Bool {
         // Else what is saved meanwhile could stand in the way: too few segments to merge, but more than are being united.
         try setLeastSegments(2, db)
         // A negative number has all levels take part.
-        let isMore = try merge(isFirst ? -longestStep : longestStep, db)
+        let written = try merge(isFirst ? -longestStep : longestStep, db)
         try setLeastSegments(leastSegments, db)
-        return isMore
+        return written >= longestStep
     }
 
     private static func setLeastSegments(_ count: Int, _ db: Database) throws {
@@ -84,18 +85,18 @@ final class WordIndex: Sendable {
             return step
         }
         guard owed > 0 else { return }
-        if try !Self.merge(owed * Self.levels / Self.termsOfPage, db) { unmerged.withLock { $0 = 0 } }
+        // One is the command's own.
+        if try Self.merge(owed * Self.levels / Self.termsOfPage, db) < 2 { unmerged.withLock { $0 = 0 } }
     }
 
     /// Merges some pages (https://www.sqlite.org/fts5.html#the_merge_command).
     ///
-    /// - Returns: whether there was anything to merge.
-    private static func merge(_ pages: Int, _ db: Database) throws -> Bool {
+    /// - Returns: rows of the index's tables that were written, of which each page is one.
+    private static func merge(_ pages: Int, _ db: Database) throws -> Int {
         let before = db.totalChangesCount
         try db.cachedStatement(sql: "INSERT INTO conversations_fts (conversations_fts, rank) VALUES ('merge', ?)").execute(arguments: [
             pages
         ])
-        // One is the command's own.
-        return db.totalChangesCount - before >= 2
+        return db.totalChangesCount - before
     }
 }
