@@ -18,8 +18,9 @@ UPKEEP = ("embedding", "qdrant", "memory-api", "memory-maintainer")
 
 @pytest.fixture(scope="module")
 def stack():
-    """All of memory, with a maintainer that looks for what is past its time every two seconds."""
-    running = MemoryStack(*UPKEEP, TTL_CHECK_INTERVAL=2)
+    """All of memory, with a maintainer that looks for what is past its time every two seconds, and a nightly backup far from now."""
+    nightly = datetime.datetime.now() + datetime.timedelta(hours=12)
+    running = MemoryStack(*UPKEEP, TTL_CHECK_INTERVAL=2, MEMORY_BACKUP_CRON=f"{nightly:%H:%M}")
     try:
         yield running.start()
     finally:
