@@ -4,8 +4,8 @@ import Synchronization
 /// The index of words of one project (https://www.sqlite.org/fts5.html): which conversations have a term.
 ///
 /// What a transaction changes of it is best changed last, and all at once: FTS5 writes a segment of its own whenever another statement opens a
-/// savepoint, as one with triggers does. Segments are merged by those who write, by as much as they add, since FTS5 by itself merges in
-/// steps that are longer the more levels there are: a save among a million conversations waited 50 ms for one.
+/// savepoint, as one with triggers does. Segments are merged by those who write, in proportion to what they add, since FTS5 by itself
+/// merges in steps that are longer the more levels there are: a save among a million conversations waited 50 ms for one.
 final class WordIndex: Sendable {
     /// Terms that were written and nothing was merged for yet.
     private let unmerged = Mutex(0)
