@@ -24,6 +24,9 @@ struct NewConversation: Sendable {
     var level: Int {
         importance ?? Importance.score(query: query, response: response, model: model, isSaved: isSaved, isMarked: isMarked)
     }
+
+    /// What is indexed of it, worked out anew each time as well.
+    var terms: MemoryTerms { Conversation.terms(query, response) }
 }
 
 /// One turn as it is kept.

@@ -61,12 +61,8 @@ struct MemoryStore: Sendable {
 
     /// Keeps a turn.
     func save(_ new: NewConversation) async throws -> Kept {
-        let terms = Conversation.terms(new.query, new.response)
-        return try await pool.write { db in
-            let kept = try insert(new, db)
-            try words.add([kept.id: terms], db)
-            return kept
-        }
+        let terms = new.terms
+        return try await pool.write { db in try keeping(db) { keep in try keep(new, terms) } }
     }
 
     /// - Throws: 404 when there is none of this number, or its time has passed.
@@ -203,11 +199,23 @@ struct MemoryStore: Sendable {
 
     /// The numbers of a list as `group_concat` makes it.
     static func numbers(_ list: String?) -> [Int64] {
-        list?.utf8.split(separator: UInt8(ascii: ",")).map { digits in
-            let isNegative = digits.first == UInt8(ascii: "-")
-            let size = digits.dropFirst(isNegative ? 1 : 0).reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
-            return isNegative ? -size : size
-        } ?? []
+        guard var list, !list.isEmpty else { return [] }
+        return list.withUTF8 { text in
+            var numbers: [Int64] = []
+            numbers.reserveCapacity(text.count / 4)
+            var (size, isNegative) = (Int64(0), false)
+            for byte in text {
+                switch byte {
+                case UInt8(ascii: ","):
+                    numbers.append(isNegative ? -size : size)
+                    (size, isNegative) = (0, false)
+                case UInt8(ascii: "-"): isNegative = true
+                default: size = size * 10 + Int64(byte - UInt8(ascii: "0"))
+                }
+            }
+            numbers.append(isNegative ? -size : size)
+            return numbers
+        }
     }
 
     /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
@@ -260,8 +268,24 @@ struct MemoryStore: Sendable {
 
     // MARK: Parts of transactions
 
+    /// Has turns kept. Their words are written when all are, so that they make one segment.
+    ///
+    /// - Parameter work: is given what keeps a turn, whose terms are made before the transaction begins.
+    func keeping<Outcome>(
+        _ db: Database, _ work: (_ keep: (NewConversation, MemoryTerms) throws -> Kept) throws -> Outcome
+    ) throws -> Outcome {
+        var added: [Int64: MemoryTerms] = [:]
+        let outcome = try work { new, terms in
+            let kept = try insert(new, db)
+            added[kept.id] = terms
+            return kept
+        }
+        try words.add(added, db)
+        return outcome
+    }
+
     /// Its words are still to be written.
-    func insert(_ new: NewConversation, _ db: Database) throws -> Kept {
+    private func insert(_ new: NewConversation, _ db: Database) throws -> Kept {
         let present = now()
         let presentText = MemoryTime.text(present)
         let moment = new.moment ?? present

@@ -24,9 +24,8 @@ struct LexicalSearchTests {
                 var turn = NewConversation(query: "the weather", response: "rain")
                 turn.importance = 10
                 try await store.pool.write { [turn] db in
-                    let ids = try (0..<count).map { _ in try store.insert(turn, db).id }
-                    let terms = Conversation.terms(turn.query, turn.response)
-                    try store.words.add(Dictionary(uniqueKeysWithValues: ids.map { ($0, terms) }), db)
+                    let terms = turn.terms
+                    try store.keeping(db) { keep in for _ in 0..<count { _ = try keep(turn, terms) } }
                 }
             }
             try await keep(2_100)
@@ -173,6 +172,15 @@ struct LexicalSearchTests {
             #expect(try await store.found("alpha beta").first == both)
             // However many are newer.
             #expect(try await store.found("alpha", MemoryFilter(tags: ["first"])) == [both])
+        }
+    }
+
+    @Test("Where all of many frequent words would take long to look for together, the rarer ones are")
+    func rarer() async throws {
+        try await withMemory { store, _ in
+            let both = try await store.keep("alpha beta", "x")
+            for number in 0..<2_200 { try await store.keep(number.isMultiple(of: 2) ? "every alpha" : "every beta", "x") }
+            #expect(try await store.found("every alpha beta").first == both)
         }
     }
 }

@@ -200,13 +200,13 @@ struct MemoryStoreTests {
         try await withMemory { store, _ in
             for part in 0..<6 {
                 try await store.pool.write { db in
-                    var terms: [Int64: MemoryTerms] = [:]
-                    for number in 0..<60 {
-                        let words = (0..<60).map { "p\(part)n\(number)w\($0)" }.joined(separator: " ")
-                        let turn = NewConversation(query: words, response: "yes")
-                        terms[try store.insert(turn, db).id] = Conversation.terms(turn.query, turn.response)
+                    try store.keeping(db) { keep in
+                        for number in 0..<60 {
+                            let words = (0..<60).map { "p\(part)n\(number)w\($0)" }.joined(separator: " ")
+                            let turn = NewConversation(query: words, response: "yes")
+                            _ = try keep(turn, turn.terms)
+                        }
                     }
-                    try store.words.add(terms, db)
                 }
             }
             #expect(try await store.pool.write { try WordIndex.unite(isFirst: true, $0) }, "it takes more than one step")

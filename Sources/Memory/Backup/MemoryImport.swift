@@ -67,26 +67,27 @@ struct MemoryImport: Sendable {
         var imported = 0
         var numbers: [Int64: Int64] = [:]
         for start in stride(from: 0, to: entries.count, by: Self.piece) {
-            let part = entries[start..<min(start + Self.piece, entries.count)]
+            let part = entries[start..<min(start + Self.piece, entries.count)].map { ($0, $0.new.terms) }
             let moment = store.now()
-            let (count, known) = try await store.pool.write { db -> (Int, [Int64: Int64]) in
-                var terms: [Int64: MemoryTerms] = [:]
-                var known: [Int64: Int64] = [:]
-                for entry in part {
-                    let there = try Int64.fetchOne(
-                        db, sql: "SELECT id FROM conversations WHERE timestamp = ? AND user_query = ? AND ai_response = ?",
-                        arguments: [entry.new.moment.map(MemoryTime.text), entry.new.query, entry.new.response])
-                    if let there {
-                        if let number = entry.number { known[number] = there }
-                        continue
+            let (count, known) = try await store.pool.write { db in
+                try store.keeping(db) { keep -> (Int, [Int64: Int64]) in
+                    var count = 0
+                    var known: [Int64: Int64] = [:]
+                    for (entry, terms) in part {
+                        let there = try Int64.fetchOne(
+                            db, sql: "SELECT id FROM conversations WHERE timestamp = ? AND user_query = ? AND ai_response = ?",
+                            arguments: [entry.new.moment.map(MemoryTime.text), entry.new.query, entry.new.response])
+                        if let there {
+                            if let number = entry.number { known[number] = there }
+                            continue
+                        }
+                        if let end = Expiry.date(level: entry.new.level, from: entry.new.moment ?? moment), end <= moment { continue }
+                        let id = try keep(entry.new, terms).id
+                        if let number = entry.number { known[number] = id }
+                        count += 1
                     }
-                    if let end = Expiry.date(level: entry.new.level, from: entry.new.moment ?? moment), end <= moment { continue }
-                    let id = try store.insert(entry.new, db).id
-                    if let number = entry.number { known[number] = id }
-                    terms[id] = Conversation.terms(entry.new.query, entry.new.response)
+                    return (count, known)
                 }
-                try store.words.add(terms, db)
-                return (terms.count, known)
             }
             imported += count
             numbers.merge(known) { $1 }

@@ -21,7 +21,9 @@ struct LexicalSearch: Sendable {
     /// Conversations of which it is asked whether they pass a filter, the best first.
     private static let judged = 2_000
     /// The newest conversations in which words that are all frequent are looked for together.
-    private static let window: Int64 = 100_000
+    private static let window = 100_000.0
+    /// How often these words may stand there, all in all: FTS5 goes through each place.
+    private static let mostPlaces = 10_000.0
     /// Conversations whose texts are ranked.
     private static let ranked = 40
     /// Conversations of a session, a tag and so on that are all ranked, whatever words they hold.
@@ -48,10 +50,9 @@ struct LexicalSearch: Sendable {
             var candidates = Candidates()
             for posting in postings { candidates.add(posting.ids, posting.weight) }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
-                let sum = postings.map(\.weight).reduce(0, +)
                 for bounds in [whole, within].compactMap({ $0 }) {
-                    let window = max(bounds.lowerBound, min(last, bounds.upperBound) - Self.window)...bounds.upperBound
-                    candidates.raise(try Posting.together(query.terms, within: window, depth, db), to: sum)
+                    let (ids, weight) = try Posting.together(postings, last, within: bounds, depth, db)
+                    candidates.raise(ids, to: weight)
                 }
             }
             if let few, few.count <= Self.rankedOfFew { candidates.raise(few.sorted(by: >), to: 0) }
@@ -109,7 +110,10 @@ struct LexicalSearch: Sendable {
         let ids: [Int64]
         /// The inverse document frequency; for a word that stands in more than were looked at, judged by how close together they lie.
         let weight: Double
+        /// Whether it stands in more than were looked at.
         let isCut: Bool
+        /// In how many of the conversations that were looked at it stands, as a share.
+        private let density: Double
 
         /// - Parameter narrowed: where a frequent word is looked for besides.
         init(
@@ -125,13 +129,27 @@ struct LexicalSearch: Sendable {
             // Within bounds it is told by what lies within them.
             let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
             let total = Double(max(end - first + 1, 1))
-            let frequency = isCut ? total * Double(found.count) / Double(max(end - (found.last ?? 0), 1)) : Double(found.count)
+            density = Double(found.count) / (isCut ? Double(max(end - (found.last ?? 0), 1)) : total)
+            let frequency = total * density
             weight = max(LexicalSearch.leastWeight, log(1 + (max(total - frequency, 0) + 0.5) / (frequency + 0.5)))
         }
 
-        /// Conversations that hold all the words.
-        static func together(_ terms: [String], within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database) throws -> [Int64] {
-            try rows(terms.map(quoted).joined(separator: " AND "), within: bounds, depth, db)
+        /// The newest conversations that hold several words: all of them, or the rarer ones where all would take too long.
+        ///
+        /// - Returns: the conversations, the newest first, and the weight of the words that they hold at the least.
+        static func together(
+            _ postings: [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database
+        ) throws -> (ids: [Int64], weight: Double) {
+            let rarest = postings.sorted { $0.density < $1.density }
+            let window = min(LexicalSearch.window, LexicalSearch.mostPlaces / (rarest[0].density + rarest[1].density))
+            var places = 0.0
+            let wanted = rarest.enumerated().prefix { index, posting in
+                places += posting.density * window
+                return index < 2 || places <= LexicalSearch.mostPlaces
+            }.map(\.element)
+            let within = max(bounds.lowerBound, min(last, bounds.upperBound) - Int64(window))...bounds.upperBound
+            let ids = try rows(wanted.map { quoted($0.term) }.joined(separator: " AND "), within: within, depth, db)
+            return (ids, wanted.map(\.weight).reduce(0, +))
         }
 
         private static func rows(
