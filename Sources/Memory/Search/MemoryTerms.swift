@@ -24,18 +24,30 @@ struct MemoryTerms: Sendable {
 
     /// Some terms that are counted in many texts, without making a string of each term that stands there.
     struct Wanted {
-        private let terms: [[UInt8]]
+        /// One after the other.
+        private let terms: [UInt8]
+        private let places: [Range<Int>]
 
-        init(_ terms: [String]) { self.terms = terms.map { Array($0.utf8) } }
+        init(_ terms: [String]) {
+            var (all, places): ([UInt8], [Range<Int>]) = ([], [])
+            for term in terms {
+                let start = all.count
+                all += term.utf8
+                places.append(start..<all.count)
+            }
+            (self.terms, self.places) = (all, places)
+        }
 
         /// How often each stands in a text, in order, and how many terms the text has in all, repeated ones counted each time.
         func count(in text: String) -> (counts: [Int], length: Int) {
-            var counts = [Int](repeating: 0, count: terms.count)
+            var counts = [Int](repeating: 0, count: places.count)
             var length = 0
-            MemoryTerms.read(text) { term in
-                length += 1
-                for (index, wanted) in terms.enumerated() where wanted.count == term.count && wanted.elementsEqual(term) {
-                    counts[index] += 1
+            terms.withUnsafeBufferPointer { terms in
+                MemoryTerms.read(text) { term in
+                    length += 1
+                    for index in places.indices where places[index].count == term.count {
+                        if terms[places[index]].elementsEqual(term) { counts[index] += 1 }
+                    }
                 }
             }
             return (counts, length)
@@ -47,7 +59,12 @@ struct MemoryTerms: Sendable {
         var text = text
         text.withUTF8 { bytes in
             // No term reaches over white space, so that each part is judged for itself: most are plain.
-            for part in bytes.prefix(longest).split(whereSeparator: { $0 <= 0x20 }) where !addPlain(part, add) {
+            var rest = bytes.prefix(longest)
+            var word: [UInt8] = []
+            while let start = rest.firstIndex(where: { $0 > 0x20 }) {
+                let part = rest[start...].prefix { $0 > 0x20 }
+                rest = rest[part.endIndex...]
+                if addPlain(part, &word, add) { continue }
                 for var term in general(String(decoding: part, as: UTF8.self)) { term.withUTF8(add) }
             }
         }
@@ -80,10 +97,12 @@ struct MemoryTerms: Sendable {
     /// The same for a text of ASCII, whole Hangul syllables and common punctuation, which is what nearly all is written in: byte by byte, some
     /// twenty times as fast.
     ///
+    /// - Parameter word: empty before and after; its room is used for each word, since making some anew takes longer than all the rest.
     /// - Returns: whether it is such a text; when not, nothing was added.
-    private static func addPlain(_ text: Slice<UnsafeBufferPointer<UInt8>>, _ add: (UnsafeBufferPointer<UInt8>) -> Void) -> Bool {
+    private static func addPlain(
+        _ text: Slice<UnsafeBufferPointer<UInt8>>, _ word: inout [UInt8], _ add: (UnsafeBufferPointer<UInt8>) -> Void
+    ) -> Bool {
         guard isPlain(text) else { return false }
-        var word: [UInt8] = []
         /// Where the run of syllables begins, and how many it has.
         var (syllables, count) = (text.startIndex, 0)
         func endWord() {
