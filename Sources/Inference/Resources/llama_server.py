@@ -112,6 +112,7 @@ def parameters(xllamacpp, options):
     params.endpoint_metrics = options.metrics
     params.endpoint_slots = not options.no_slots
     params.ui = not options.no_ui
+    params.verbosity = 2  # warnings and errors: it else tells of each request, a piece at a time, and Maru wakes up to read it
     params.fit_params = False  # loads the model twice to measure it; Maru has planned the memory already
     # llama-server lets every web page call it, with credentials; Maru's gateway decides who may.
     params.cors_origins, params.cors_credentials = "", False
