@@ -175,12 +175,26 @@ struct LexicalSearchTests {
         }
     }
 
-    @Test("Where all of many frequent words would take long to look for together, the rarer ones are")
+    @Test("Of many words that stand everywhere all are looked for together, and farther back the rarer ones")
     func rarer() async throws {
         try await withMemory { store, _ in
+            func keep(_ texts: [String], times: Int) async throws {
+                try await store.pool.write { db in
+                    try store.keeping(db) { keep in
+                        for number in 0..<times {
+                            var turn = NewConversation(query: texts[number % texts.count], response: "x")
+                            turn.importance = 5
+                            _ = try keep(turn, turn.terms)
+                        }
+                    }
+                }
+            }
             let both = try await store.keep("alpha beta", "x")
-            for number in 0..<2_200 { try await store.keep(number.isMultiple(of: 2) ? "every alpha" : "every beta", "x") }
+            let all = try await store.keep("red green blue", "x")
+            try await keep(["every alpha", "every beta"], times: 2_200)
             #expect(try await store.found("every alpha beta").first == both)
+            try await keep(["red green", "red blue", "green blue", "blue"], times: 3_000)
+            #expect(try await store.found("red green blue").first == all)
         }
     }
 }

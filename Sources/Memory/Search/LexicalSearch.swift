@@ -20,19 +20,12 @@ struct LexicalSearch: Sendable {
     private static let (depth, filteredDepth) = (1_000, 2_000)
     /// Conversations of which it is asked whether they pass a filter, the best first.
     private static let judged = 2_000
-    /// The newest conversations in which words that are all frequent are looked for together.
-    private static let window = 100_000.0
-    /// How often these words may stand there, all in all: FTS5 goes through each place.
-    private static let mostPlaces = 10_000.0
     /// Conversations whose texts are ranked.
     private static let ranked = 40
     /// Conversations of a session, a tag and so on that are all ranked, whatever words they hold.
     private static let rankedOfFew = 200
     /// A long answer is no worse than a short one, so length counts for less than in collections of documents (0.75).
     private static let (k1, b) = (1.2, 0.4)
-    /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
-    /// better.
-    private static let leastWeight = 0.25
 
     let store: MemoryStore
 
@@ -50,10 +43,9 @@ struct LexicalSearch: Sendable {
             var candidates = Candidates()
             for posting in postings { candidates.add(posting.ids, posting.weight) }
             if postings.count > 1, postings.allSatisfy(\.isCut) {
-                for bounds in [whole, within].compactMap({ $0 }) {
-                    let (ids, weight) = try Posting.together(postings, last, within: bounds, depth, db)
-                    candidates.raise(ids, to: weight)
-                }
+                var found = try Posting.together(postings, last, within: whole, isNarrowed: false, depth, db)
+                if let within { found += try Posting.together(postings, last, within: within, isNarrowed: true, depth, db) }
+                for (ids, weight) in found { candidates.raise(ids, to: weight) }
             }
             if let few, few.count <= Self.rankedOfFew { candidates.raise(few.sorted(by: >), to: 0) }
             if let only { candidates.keep(only.contains) }
@@ -101,73 +93,5 @@ struct LexicalSearch: Sendable {
             }
             return Hit(conversation: conversation, score: sum / ceiling, terms: held)
         }.filter { !$0.terms.isEmpty }.sorted { ($0.score, $0.conversation.id) > ($1.score, $1.conversation.id) }
-    }
-
-    /// Where a word stands: the newest conversations, and what it tells.
-    private struct Posting {
-        let term: String
-        /// The newest first.
-        let ids: [Int64]
-        /// The inverse document frequency; for a word that stands in more than were looked at, judged by how close together they lie.
-        let weight: Double
-        /// Whether it stands in more than were looked at.
-        let isCut: Bool
-        /// In how many of the conversations that were looked at it stands, as a share.
-        private let density: Double
-
-        /// - Parameter narrowed: where a frequent word is looked for besides.
-        init(
-            _ term: String, _ last: Int64, within bounds: ClosedRange<Int64>, narrowed: ClosedRange<Int64>?, _ depth: Int, _ db: Database
-        ) throws {
-            self.term = term
-            let found = try Self.rows(Self.quoted(term), within: bounds, depth, db)
-            isCut = found.count == depth
-            ids =
-                if isCut, let narrowed {
-                    Set(found).union(try Self.rows(Self.quoted(term), within: narrowed, depth, db)).sorted(by: >)
-                } else { found }
-            // Within bounds it is told by what lies within them.
-            let (first, end) = (bounds.lowerBound, min(bounds.upperBound, last))
-            let total = Double(max(end - first + 1, 1))
-            density = Double(found.count) / (isCut ? Double(max(end - (found.last ?? 0), 1)) : total)
-            let frequency = total * density
-            weight = max(LexicalSearch.leastWeight, log(1 + (max(total - frequency, 0) + 0.5) / (frequency + 0.5)))
-        }
-
-        /// The newest conversations that hold several words: all of them, or the rarer ones where all would take too long.
-        ///
-        /// - Returns: the conversations, the newest first, and the weight of the words that they hold at the least.
-        static func together(
-            _ postings: [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, _ depth: Int, _ db: Database
-        ) throws -> (ids: [Int64], weight: Double) {
-            let rarest = postings.sorted { $0.density < $1.density }
-            let window = min(LexicalSearch.window, LexicalSearch.mostPlaces / (rarest[0].density + rarest[1].density))
-            var places = 0.0
-            let wanted = rarest.enumerated().prefix { index, posting in
-                places += posting.density * window
-                return index < 2 || places <= LexicalSearch.mostPlaces
-            }.map(\.element)
-            let within = max(bounds.lowerBound, min(last, bounds.upperBound) - Int64(window))...bounds.upperBound
-            let ids = try rows(wanted.map { quoted($0.term) }.joined(separator: " AND "), within: within, depth, db)
-            return (ids, wanted.map(\.weight).reduce(0, +))
-        }
-
-        private static func rows(
-            _ expression: String, within bounds: ClosedRange<Int64>, _ limit: Int, _ db: Database
-        ) throws -> [Int64] {
-            // In one row: thousands would cost more to hand over than to find.
-            let statement = try db.cachedStatement(
-                sql: """
-                    SELECT group_concat(rowid) FROM (
-                        SELECT rowid FROM conversations_fts WHERE conversations_fts MATCH ? AND rowid BETWEEN ? AND ?
-                        ORDER BY rowid DESC LIMIT ?)
-                    """)
-            return MemoryStore.numbers(
-                try String.fetchOne(statement, arguments: [expression, bounds.lowerBound, bounds.upperBound, limit])
-            ).sorted(by: >)
-        }
-
-        /// The word as an FTS5 string: quotes make it plain text.
-        private static func quoted(_ term: String) -> String { "\"" + term.replacing("\"", with: "\"\"") + "\"" }
     }
 }
