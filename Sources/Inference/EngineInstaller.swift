@@ -30,10 +30,10 @@ public struct EngineInstaller: Sendable {
     }
 
     /// Whether this very release and this launcher are there, complete.
-    public var isInstalled: Bool {
-        (try? String(contentsOfFile: stamp.string, encoding: .utf8)) == Self.package
-            && (try? String(contentsOfFile: launcher.string, encoding: .utf8)) == launcherText
-    }
+    public var isInstalled: Bool { hasPackage && writtenLauncher == launcherText }
+
+    private var hasPackage: Bool { (try? String(contentsOfFile: stamp.string, encoding: .utf8)) == Self.package }
+    private var writtenLauncher: String? { try? String(contentsOfFile: launcher.string, encoding: .utf8) }
 
     /// Takes note that what is there does not work: the next install begins anew.
     func discard() { try? FileManager.default.removeItem(atPath: stamp.string) }
@@ -44,6 +44,8 @@ public struct EngineInstaller: Sendable {
     /// - Throws: ``NoEngine`` with what the failing step printed.
     public func install() async throws {
         guard !isInstalled else { return }
+        // With an update of Maru comes a launcher, often for the same package: that is no reason to download it again.
+        if hasPackage, writtenLauncher?.hasPrefix(shebang) == true { return try writeLauncher() }
         try? FileManager.default.removeItem(atPath: stamp.string)
         try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
         try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)

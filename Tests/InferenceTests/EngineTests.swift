@@ -100,6 +100,13 @@ struct EngineTests {
             let managed = try await discovery.find()
             #expect(managed.origin == .managed && managed.passedOver?.contains(old.string) == true)
 
+            let text = try String(contentsOfFile: installer.launcher.string, encoding: .utf8)
+            try (text + "# of an older Maru\n").write(toFile: installer.launcher.string, atomically: true, encoding: .utf8)
+            #expect(!installer.isInstalled)
+            try await installer.install()
+            #expect(installer.isInstalled)
+            #expect(try String(contentsOfFile: python, encoding: .utf8).contains("6123"), "the package stays as it is")
+
             try "#!/bin/sh\nexit 1\n".write(toFile: python, atomically: true, encoding: .utf8)
             await #expect(throws: NoEngine.self) { try await discovery.existing() }
             installer.discard()
