@@ -82,7 +82,9 @@ struct MemoryStack: Sendable {
                     func service(
                         _ ports: [String: String], _ folder: FilePath, now: @escaping @Sendable () -> Date = { .now }
                     ) async throws -> MemoryService {
-                        let settings = try await Settings.test(ports.merging(["QDRANT_MAX_RETRIES": "0"]) { $1 }, folder: folder)
+                        // A stack that runs on this machine is not asked.
+                        let own = ["QDRANT_MAX_RETRIES": "0", "API_GATEWAY_PORT": "1"]
+                        let settings = try await Settings.test(ports.merging(own) { $1 }, folder: folder)
                         return MemoryService(
                             settings: settings, clients: SuiteClients(settings: settings, key: nil), logger: quiet, now: now)
                     }
