@@ -39,14 +39,10 @@ struct LexicalSearch: Sendable {
         return try await store.pool.read { db in
             let last = try MemoryStore.lastConversation(db)
             let within = try Self.window(of: filter, db)
-            let postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
+            var postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
+            if postings.count > 1, postings.allSatisfy(\.isCut) { try Posting.deepen(&postings, last, within: within ?? whole, db) }
             var candidates = Candidates()
             for posting in postings { candidates.add(posting.ids, posting.weight) }
-            if postings.count > 1, postings.allSatisfy(\.isCut) {
-                var found = try Posting.together(postings, last, within: whole, isNarrowed: false, depth, db)
-                if let within { found += try Posting.together(postings, last, within: within, isNarrowed: true, depth, db) }
-                for (ids, weight) in found { candidates.raise(ids, to: weight) }
-            }
             if let few, few.count <= Self.rankedOfFew { candidates.raise(few.sorted(by: >), to: 0) }
             if let only { candidates.keep(only.contains) }
             let wanted = max(Self.ranked, limit, few.map { min($0.count, Self.rankedOfFew) } ?? 0)

@@ -23,14 +23,14 @@ struct Posting {
     /// What a word tells at the least, wherever it stands: of two conversations with one rare word the one with the other word, too, is
     /// better.
     private static let leastWeight = 0.25
-    /// Numbers of conversations, from the newest on, that are gone through at the most for words that are all frequent.
+    /// Numbers of conversations, from the newest on, within which words that are all frequent are looked for.
     private static let farthest = 100_000.0
-    /// How often these words may stand there, all in all, by how densely the newest of them stand: FTS5 goes through each place.
+    /// How many more of their places are looked at, all in all, by how densely the newest stand; half as many again of the rarer ones.
     private static let mostPlaces = 10_000.0
 
     let term: String
     /// The newest first.
-    let ids: [Int64]
+    private(set) var ids: [Int64]
     /// The inverse document frequency; for a word that stands in more than were looked at, judged by how close together they lie.
     let weight: Double
     private let whole: Places
@@ -38,6 +38,8 @@ struct Posting {
 
     /// Whether it stands in more than were looked at.
     var isCut: Bool { whole.isCut }
+    /// Those that were looked at last: where it was looked for besides, else all.
+    private var newest: Places { narrowed ?? whole }
 
     /// - Parameter narrowed: where a frequent word is looked for besides.
     init(
@@ -54,24 +56,22 @@ struct Posting {
         (self.whole, self.narrowed) = (whole, besides)
     }
 
-    /// Conversations that hold several words, the newest first, and the weight of those words: of all words as far back as is gone through
-    /// soon enough, and farther back of the rarer ones.
+    /// Looks farther back for words that are all frequent: for each as far as that comes to no more places than it should, for the rarer ones
+    /// farther. FTS5 could look for all of them together, but goes on to the next conversation that holds them, however far back that is.
     ///
-    /// - Parameters:
-    ///   - postings: two or more.
-    ///   - isNarrowed: whether the bounds are those in which frequent words were looked for besides.
-    static func together(
-        _ postings: [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, isNarrowed: Bool, _ depth: Int, _ db: Database
-    ) throws -> [(ids: [Int64], weight: Double)] {
-        let words = postings.map { (posting: $0, density: (isNarrowed ? $0.narrowed : $0.whole)?.density ?? 0) }
-            .sorted { $0.density < $1.density }
-        func reach(_ count: Int) -> Double { min(farthest, mostPlaces / words.prefix(count).map(\.density).reduce(0, +)) }
-        let rarer = (2..<words.count).last { reach($0) == farthest } ?? 2
-        return try (reach(words.count) < farthest ? Set([words.count, rarer]) : [words.count]).map { count in
-            let wanted = words.prefix(count).map(\.posting)
-            let first = max(bounds.lowerBound, min(last, bounds.upperBound) - Int64(reach(count)))
-            let expression = wanted.map { quoted($0.term) }.joined(separator: " AND ")
-            return (try rows(expression, within: first...bounds.upperBound, depth, db), wanted.map(\.weight).reduce(0, +))
+    /// - Parameter postings: two or more.
+    static func deepen(_ postings: inout [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, _ db: Database) throws {
+        let rarest = postings.indices.sorted { postings[$0].newest.density < postings[$1].newest.density }
+        let densities = rarest.map { postings[$0].newest.density }
+        func reach(_ count: Int, _ places: Double) -> Double { min(farthest, places / densities.prefix(count).reduce(0, +)) }
+        let near = reach(densities.count, mostPlaces)
+        let rarer = (1...densities.count).prefix { reach($0, mostPlaces / 2) == farthest }.count
+        for (rank, index) in rarest.enumerated() {
+            let posting = postings[index]
+            let first = max(bounds.lowerBound, min(bounds.upperBound, last) - Int64(rank < rarer ? farthest : near))
+            guard posting.newest.isCut, let oldest = posting.newest.ids.last, first < oldest else { continue }
+            let older = try rows(quoted(posting.term), within: first...(oldest - 1), Int(mostPlaces), db)
+            postings[index].ids = posting.narrowed == nil ? posting.ids + older : Set(posting.ids).union(older).sorted(by: >)
         }
     }
 
