@@ -38,7 +38,8 @@ struct LexicalSearch: Sendable {
         let depth = filter.isOpen ? Self.depth : Self.filteredDepth
         return try await store.pool.read { db in
             let last = try MemoryStore.lastConversation(db)
-            let within = try Self.window(of: filter, db)
+            // Elsewhere than the few are nothing would be of use.
+            let within = try Self.window(of: filter, db).flatMap { $0.overlaps(whole) ? $0.clamped(to: whole) : nil }
             var postings = try query.terms.map { try Posting($0, last, within: whole, narrowed: within, depth, db) }
             if postings.count > 1, postings.allSatisfy(\.isCut) { try Posting.deepen(&postings, last, within: within ?? whole, db) }
             var candidates = Candidates()

@@ -25,7 +25,7 @@ struct Posting {
     private static let leastWeight = 0.25
     /// Numbers of conversations, from the newest on, within which words that are all frequent are looked for.
     private static let farthest = 100_000.0
-    /// How many more of their places are looked at, all in all, by how densely the newest stand; half as many again of the rarer ones.
+    /// To how many of their places that may come, all in all, by how densely the newest stand; of the rarer ones to half as many.
     private static let mostPlaces = 10_000.0
 
     let term: String
@@ -56,8 +56,8 @@ struct Posting {
         (self.whole, self.narrowed) = (whole, besides)
     }
 
-    /// Looks farther back for words that are all frequent: for each as far as that comes to no more places than it should, for the rarer ones
-    /// farther. FTS5 could look for all of them together, but goes on to the next conversation that holds them, however far back that is.
+    /// Looks farther back for words that are all frequent: for each as far as that comes to no more places than it should, and for the rarest
+    /// as far as any is looked for, where they are rare enough. FTS5 could look for all of them together, but goes on to the next conversation that holds them, however far back that is.
     ///
     /// - Parameter postings: two or more.
     static func deepen(_ postings: inout [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, _ db: Database) throws {
