@@ -11,7 +11,7 @@ struct MemoryFilter: Sendable {
     var since: Date?
     var until: Date?
 
-    /// Whether anything but time can keep a conversation out.
+    /// Whether nothing can keep a conversation out but that its time has passed.
     var isOpen: Bool {
         importance == Importance.range && session == nil && model == nil && tags.isEmpty && since == nil && until == nil
     }

@@ -57,7 +57,8 @@ struct Posting {
     }
 
     /// Looks farther back for words that are all frequent: for each as far as that comes to no more places than it should, and for the rarest
-    /// as far as any is looked for, where they are rare enough. FTS5 could look for all of them together, but goes on to the next conversation that holds them, however far back that is.
+    /// as far as any is looked for, where they are rare enough. FTS5 could look for all of them together, but goes on to the next conversation
+    /// that holds them, however far back that is.
     ///
     /// - Parameter postings: two or more.
     static func deepen(_ postings: inout [Posting], _ last: Int64, within bounds: ClosedRange<Int64>, _ db: Database) throws {
