@@ -30,7 +30,7 @@ public struct Downloader: Sendable {
     }
 
     private func attempt(_ url: String, _ part: FilePath, _ progress: @Sendable (Int64) -> Void) async throws {
-        let had = ((try? FileManager.default.attributesOfItem(atPath: part.string)[.size]) as? NSNumber)?.int64Value ?? 0
+        let had = FileManager.default.size(part)
         var request = HTTPClientRequest(url: url)
         if had > 0 { request.headers.add(name: "Range", value: "bytes=\(had)-") }
         let response: HTTPClientResponse

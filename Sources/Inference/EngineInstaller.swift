@@ -1,4 +1,5 @@
 import Foundation
+import ServiceKit
 import Subprocess
 import SystemPackage
 
@@ -38,17 +39,21 @@ public struct EngineInstaller: Sendable {
     /// Takes note that what is there does not work: the next install begins anew.
     func discard() { try? FileManager.default.removeItem(atPath: stamp.string) }
 
-    /// Installs the engine; does nothing when it is there. Virtual environments cannot be moved, so it is made in place, and a stamp that is
-    /// written last says that it is complete.
+    /// Installs the engine; does nothing when it is there. Of several that install it at once, in whatever process, one is at work, and the
+    /// others wait for it. Virtual environments cannot be moved, so it is made in place, and a stamp that is written last says that it is
+    /// complete.
     ///
     /// - Throws: ``NoEngine`` with what the failing step printed.
     public func install() async throws {
+        guard !isInstalled else { return }
+        try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
+        let lock = try await FileLock.folder(folder)
+        defer { withExtendedLifetime(lock) {} }
         guard !isInstalled else { return }
         // With an update of Maru comes a launcher, often for the same package: that is no reason to download it again.
         if hasPackage, writtenLauncher?.hasPrefix(shebang) == true { return try writeLauncher() }
         try? FileManager.default.removeItem(atPath: stamp.string)
         try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
-        try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
         try await step(
             "python3", ["-m", "venv", folder.appending("venv").string],
             hint: "Python 3 with its venv module is needed (Debian: apt install python3-venv).")

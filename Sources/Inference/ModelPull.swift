@@ -20,15 +20,22 @@ public struct ModelPull: Sendable {
         self.downloader = downloader
     }
 
+    /// Of several that fetch into one folder, in whatever process, one is at work, and the others wait for it.
+    ///
     /// - Parameter progress: told as bytes come.
     /// - Returns: the file; already there and right, nothing is fetched.
     /// - Throws: ``ModelUnavailable`` naming what each source answered.
     public func fetch(_ model: CatalogueModel, progress: @escaping @Sendable (Progress) -> Void = { _ in }) async throws -> FilePath {
         let target = store.folder.appending(model.file)
-        if FileManager.default.fileExists(atPath: target.string), (try? await store.verify(target)) != nil { return target }
-        try FileManager.default.createDirectory(atPath: store.folder.string, withIntermediateDirectories: true)
-        try checkRoom(for: model)
         let part = FilePath(target.string + ".part")
+        if await isThere(target) { return target }
+        try FileManager.default.createDirectory(atPath: store.folder.string, withIntermediateDirectories: true)
+        let lock = try await FileLock.folder(store.folder) {
+            progress(Progress(bytes: FileManager.default.size(part), total: model.size, source: "another process"))
+        }
+        defer { withExtendedLifetime(lock) {} }
+        if await isThere(target) { return target }
+        try checkRoom(for: model)
         var failures: [String] = []
         for source in model.sources {
             do {
@@ -55,10 +62,15 @@ public struct ModelPull: Sendable {
         throw ModelUnavailable(description: "\(model.name) could not be fetched: " + failures.joined(separator: "; "))
     }
 
+    private func isThere(_ target: FilePath) async -> Bool {
+        guard FileManager.default.fileExists(atPath: target.string) else { return false }
+        return (try? await store.verify(target)) != nil
+    }
+
     private func check(_ part: FilePath, _ model: CatalogueModel) async throws {
         do {
             _ = try await GGUFHeader.read(part)
-            let size = (try FileManager.default.attributesOfItem(atPath: part.string)[.size] as? NSNumber)?.int64Value ?? 0
+            let size = FileManager.default.size(part)
             guard size == model.size else { throw DamagedModel(description: "it has \(size) bytes instead of \(model.size)") }
             guard let expected = model.sha256 else { return }
             let found = try await SHA256.hex(ofFile: part)
@@ -80,6 +92,9 @@ public struct ModelPull: Sendable {
 }
 
 extension FileManager {
+    /// How many bytes a file has; 0 when it is not there.
+    func size(_ file: FilePath) -> Int64 { ((try? attributesOfItem(atPath: file.string)[.size]) as? NSNumber)?.int64Value ?? 0 }
+
     /// Puts a finished file in its place, replacing what is there, in one step.
     func moveReplacing(_ source: FilePath, _ target: FilePath) throws {
         guard rename(source.string, target.string) == 0 else { throw Errno(rawValue: errno) }

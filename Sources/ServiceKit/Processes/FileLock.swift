@@ -1,0 +1,39 @@
+import Foundation
+import SystemPackage
+
+/// A lock that one process holds at a time (flock(2)); the kernel lets go of it when the process ends, however it does.
+public final class FileLock: Sendable {
+    private let file: FileDescriptor
+
+    /// - Parameter path: a file, which is made when it is not there.
+    /// - Returns: `nil` when another process, or another part of this one, holds it.
+    /// - Throws: the file system's error.
+    public convenience init?(_ path: FilePath) throws {
+        // Not for children: one that outlived us would go on holding it.
+        try self.init(FileDescriptor.open(path, .writeOnly, options: [.create, .closeOnExec], permissions: [.ownerReadWrite]))
+    }
+
+    private init?(_ file: FileDescriptor) throws {
+        self.file = file
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let cause = Errno(rawValue: errno)
+            try? file.close()
+            if cause == .wouldBlock { return nil }
+            throw cause
+        }
+    }
+
+    deinit { try? file.close() }
+
+    /// Locks a folder, which needs no file in it, as soon as whoever holds it has let go.
+    ///
+    /// - Parameter waiting: told five times a second that another process, or another part of this one, holds it.
+    /// - Throws: the file system's error, or `CancellationError`.
+    public static func folder(_ path: FilePath, waiting: () -> Void = {}) async throws -> FileLock {
+        while true {
+            if let lock = try FileLock(FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])) { return lock }
+            waiting()
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+}
