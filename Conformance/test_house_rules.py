@@ -291,6 +291,35 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         assert "Fatal error" not in log.read_text(), log
 
 
+def sandboxed():
+    """What runs in a sandbox or is about to, of whatever stack; what is dead and waits to be collected aside."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if entry.name.isdigit() and ("bwrap --unshare-all" in command or "maru-sandbox" in command or "python3 -I -S" in command):
+            found[entry.name] = command
+    return found
+
+
+@pytest.mark.parametrize("after", [0, 0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_while_the_sandbox_is_tried_leaves_nothing_of_it(own_stack, after):
+    before = sandboxed()
+    short = own_stack()
+    command = Foreground(short, "serve", "mcp-server")
+    try:
+        short.wait_alive("mcp-server")
+        time.sleep(after)  # at whatever it is then
+        code, _ = command.interrupt()
+        left = {pid: line for pid, line in sandboxed().items() if pid not in before}
+    finally:
+        command.end()
+    assert code == 0
+    assert left == {} and short.processes() == {} and short.held_ports() == []
+
+
 def test_ctrl_c_while_up_waits_leaves_the_stack_starting(own_stack):
     short = own_stack(**SMALL)
     command = Foreground(short, "up", "--only", "inference-chat,qdrant")

@@ -38,6 +38,7 @@ public actor Sandbox {
     private var equipping: Task<Equipment, any Error>?
     private var proving: Task<Void, Never>?
     private var judged: ContinuousClock.Instant?
+    private var isClosed = false
     public private(set) var state: State
 
     public init(settings: Settings, logger: Logger) {
@@ -50,6 +51,7 @@ public actor Sandbox {
     /// Tries whether the sandbox holds, once; again after a minute where it did not. Whoever asks meanwhile waits for the same answer.
     @discardableResult
     public func preflight() async -> State {
+        guard !isClosed else { return state }
         // What did not hold may have been a moment's trouble, or may have been mended.
         let isStale = judged.map { $0.duration(to: .now) > .seconds(60) } ?? true
         guard state == .unproved || (state.isRefused && isStale) else { return state }
@@ -58,6 +60,14 @@ public actor Sandbox {
         await task.value
         proving = nil
         return state
+    }
+
+    /// Breaks off what is being tried, and waits until nothing of it runs. What this process has just started would outlive it otherwise:
+    /// for a moment with a copy of its sockets, and without an end to its time where bubblewrap has not yet asked to die with its parent.
+    public func close() async {
+        isClosed = true
+        proving?.cancel()
+        await proving?.value
     }
 
     /// Runs a program once the sandbox is known to hold. When all places are taken it waits for one, half a minute at the most.
@@ -80,20 +90,25 @@ public actor Sandbox {
     }
 
     private static func refusal(_ state: State) -> ServiceError {
-        guard case .refused(let reason) = state else {
-            return .unavailable(
-                "The sandbox is turned off (SANDBOX_ENABLED), and code is run nowhere else.", code: "sandbox_off", retryAfter: .seconds(60))
-        }
-        return .unavailable(
-            "The sandbox of this machine does not hold, so code is not run: \(reason). See `maru sandbox check`.",
-            code: "sandbox_unavailable", retryAfter: .seconds(60))
+        let (code, message) =
+            switch state {
+            case .off: ("sandbox_off", "The sandbox is turned off (SANDBOX_ENABLED), and code is run nowhere else.")
+            case .unproved, .proved: ("sandbox_unavailable", "The service is ending, and starts no program any more.")
+            case .refused(let reason):
+                (
+                    "sandbox_unavailable",
+                    "The sandbox of this machine does not hold, so code is not run: \(reason). See `maru sandbox check`."
+                )
+            }
+        return .unavailable(message, code: code, retryAfter: .seconds(60))
     }
 
     /// Tries every kind of isolation, and says of each whether it holds. From then on runs are let in or refused by that.
     public func check() async -> [IsolationFinding] {
         let limits = SandboxLimits(settings: settings, wallSeconds: 10)
         let findings = await IsolationCheck(limits: limits, run: { try await self.execute($0) }).findings()
-        guard state != .off else { return findings }
+        // What was broken off has shown nothing.
+        guard state != .off, !Task.isCancelled else { return findings }
         let failed = findings.filter { !$0.holds }.map { "\($0.name): \($0.detail)" }.joined(separator: "; ")
         let found: State = failed.isEmpty ? .proved : .refused(failed)
         if found.isRefused {

@@ -114,6 +114,21 @@ struct SandboxTests {
         }
     }
 
+    @Test("A sandbox that is closed while it is tried leaves no file, has proved nothing, and says that the service is ending")
+    func closed() async throws {
+        try await withSandbox { sandbox, limits, folder in
+            let proof = Task { await sandbox.preflight() }
+            let runs = folder.appending("data/run/sandbox").string
+            let status = { ((try? FileManager.default.contentsOfDirectory(atPath: runs)) ?? []).filter { $0.hasSuffix(".status") } }
+            try await eventually { !status().isEmpty }
+            await sandbox.close()
+            #expect(status().isEmpty)
+            #expect(await proof.value == .unproved)
+            let error = await #expect(throws: ServiceError.self) { try await sandbox.run(SandboxRun(["true"], limits: limits)) }
+            #expect(error?.code == "sandbox_unavailable")
+        }
+    }
+
     @Test("No more runs at once than the setting says; the others wait")
     func slots() async throws {
         try await withSandbox(["SANDBOX_MAX_CONCURRENT": "1"]) { sandbox, limits, _ in

@@ -115,6 +115,26 @@ struct SmallPartsTests {
     }
 
     #if os(Linux)
+        @Test("A process whose first thread has ended lives as long as another of its threads")
+        func firstThreadDone() async throws {
+            let child = Process()
+            child.executableURL = URL(filePath: "/usr/bin/env")
+            let program = """
+                import ctypes, threading, time
+                threading.Thread(target=time.sleep, args=(600,)).start()
+                ctypes.CDLL(None).pthread_exit(None)
+                """
+            child.arguments = ["python3", "-c", program]
+            try child.run()
+            let pid = child.processIdentifier
+            let state = { KernelFile.text("/proc/\(pid)/stat")?.split(separator: ")").last?.split(separator: " ").first }
+            for _ in 0..<600 where state() != "Z" { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(state() == "Z")
+            let process = try #require(ProcessIdentity(pid: pid))
+            await process.end(within: .seconds(5))
+            #expect(!process.isAlive)
+        }
+
         @Test("A table of the kernel is read to its end, however many pages it has")
         func kernelFile() throws {
             // A process that has loaded this many libraries has a map of many pages; the stack stands near its end.

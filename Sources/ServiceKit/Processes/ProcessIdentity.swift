@@ -31,12 +31,12 @@ public struct ProcessIdentity: Codable, Sendable, Hashable {
     }
 
     #if os(Linux)
-        /// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)).
+        /// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)). A process whose first thread is done, and others are not, holds its sockets yet.
         private static func startTime(of pid: Int32) -> UInt64? {
             guard let stat = KernelFile.text("/proc/\(pid)/stat") else { return nil }
             // The command name may hold spaces and parentheses; the fields follow its last one.
             let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
-            guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
+            guard fields.count > 19, let threads = Int(fields[17]), fields[0] != "X", fields[0] != "Z" || threads > 1 else { return nil }
             return UInt64(fields[19])
         }
     #else

@@ -6,8 +6,8 @@ struct SandboxProof: Service {
     let sandbox: Sandbox
 
     func run() async throws {
-        // Not waited for: a service that is told to end while it tries does so at once, and what is tried ends with it.
-        Task { await sandbox.preflight() }
-        try await gracefulShutdown()
+        async let _ = sandbox.preflight()
+        try? await gracefulShutdown()
+        await sandbox.close()
     }
 }
