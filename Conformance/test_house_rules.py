@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import stat
@@ -291,33 +292,37 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         assert "Fatal error" not in log.read_text(), log
 
 
-def sandboxed():
-    """What runs in a sandbox or is about to, of whatever stack; what is dead and waits to be collected aside."""
+def sandboxed(service):
+    """What a process runs in a sandbox, by the control group, or is about to, by the file that it gives the run."""
     found = {}
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command, group = (entry / "cmdline").read_bytes(), (entry / "cgroup").read_text()
         except OSError:
             continue
-        if entry.name.isdigit() and ("bwrap --unshare-all" in command or "maru-sandbox" in command or "python3 -I -S" in command):
+        if f"maru-sandbox-{service}-" in group or re.search(rb"/sandbox/%d-\d+\.status\0" % service, command):
             found[entry.name] = command
     return found
 
 
 @pytest.mark.parametrize("after", [0, 0.1, 0.2, 0.4, 0.8])
 def test_ctrl_c_while_the_sandbox_is_tried_leaves_nothing_of_it(own_stack, after):
-    before = sandboxed()
     short = own_stack()
     command = Foreground(short, "serve", "mcp-server")
+    runs = short.data / "run" / "sandbox"
     try:
-        short.wait_alive("mcp-server")
+        deadline = time.monotonic() + 60
+        while not list(runs.glob("*.status")):
+            assert time.monotonic() < deadline, "no run was begun"
+            time.sleep(0.005)
         time.sleep(after)  # at whatever it is then
         code, _ = command.interrupt()
-        left = {pid: line for pid, line in sandboxed().items() if pid not in before}
+        held, left = short.held_ports(), sandboxed(command.process.pid)
     finally:
         command.end()
     assert code == 0
-    assert left == {} and short.processes() == {} and short.held_ports() == []
+    assert (held, left, list(runs.glob("*.status"))) == ([], {}, [])
+    assert short.processes() == {}
 
 
 def test_ctrl_c_while_up_waits_leaves_the_stack_starting(own_stack):

@@ -127,11 +127,12 @@ struct SmallPartsTests {
             child.arguments = ["python3", "-c", program]
             try child.run()
             let pid = child.processIdentifier
+            defer { if child.isRunning { kill(pid, SIGKILL) } }
             let state = { KernelFile.text("/proc/\(pid)/stat")?.split(separator: ")").last?.split(separator: " ").first }
             for _ in 0..<600 where state() != "Z" { try await Task.sleep(for: .milliseconds(50)) }
             #expect(state() == "Z")
             let process = try #require(ProcessIdentity(pid: pid))
-            await process.end(within: .seconds(5))
+            await process.end(within: .milliseconds(200))
             #expect(!process.isAlive)
         }
 
