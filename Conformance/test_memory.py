@@ -224,6 +224,12 @@ def test_recall_tells_what_belongs_to_the_question_and_keeps_its_length(memory, 
 # -- Without vectors --------------------------------------------------------------------------------------------------------------------
 
 
+def queue_metric(stack):
+    """The lengths of the queues as Prometheus reads them; none before the first was told."""
+    lines = stack.get("memory-api", "/metrics")[1].splitlines()
+    return [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("memory_sync_queue_size{")]
+
+
 def test_without_vectors_words_are_searched_and_the_backlog_drains_by_itself():
     running = MemoryStack("memory-api")
     try:
@@ -238,11 +244,13 @@ def test_without_vectors_words_are_searched_and_the_backlog_drains_by_itself():
             assert running.get("memory-api", "/v1/memory/health")[1]["vector_enabled"] is False
             project = memory.done("GET", "/projects")["projects"][0]["project_id"]
             assert memory.queue(project) == 20
+            eventually(lambda: queue_metric(running) == [20], "the metric tells of the queue", 60)
             memory.done("DELETE", f"/projects/{project}/conversations/{numbers[0]}")
             running.run("down")
             running.services = ("embedding", "qdrant", "memory-api")
             running.start()
             memory.wait_in_step(project)
+            eventually(lambda: queue_metric(running) == [0], "the metric tells that all is written", 60)
             assert sorted(running.points(project)) == numbers[1:]
             told = memory.search("where does the beacon stand")
             assert told["search_type"] == "hybrid" and "vector_search_unavailable" not in told and told["results"]
@@ -406,6 +414,10 @@ def test_the_maintainer_tells_that_it_lives_and_what_it_did(stack, memory):
         assert told["jobs"][name]["failures"] == 0 and told["jobs"][name]["succeeded_at"], (name, told["jobs"][name])
     before = told["jobs"]["expiry"]["began_at"]
     eventually(lambda: memory.done("GET", "/maintenance")["jobs"]["expiry"]["began_at"] > before, "it looks again", 20)
+    assert stack.metric("memory-api", "memory_maintainer_up") == 1
+    beat = datetime.datetime.fromtimestamp(stack.metric("memory-api", "memory_maintainer_heartbeat_timestamp_seconds"), datetime.timezone.utc)
+    assert datetime.datetime.now(datetime.timezone.utc) - beat < datetime.timedelta(seconds=60)
+    assert all(stack.metric("memory-api", "memory_maintainer_last_success_timestamp_seconds", job=name) > 0 for name in ("expiry", "sync", "backup"))
     state = json.loads((stack.data / "memory" / "maintainer.json").read_text())
     assert "backup" in json.dumps(state)
 
