@@ -22,12 +22,20 @@ public struct ProcessIdentity: Codable, Sendable, Hashable {
     }
 
     /// Asks the process to end, and kills it when it has not after a while.
+    ///
+    /// It returns when the process is gone. One that is killed and stays all the same hangs in the kernel, as on a disk that does
+    /// not answer; it is given up after ten seconds.
     public func end(within grace: Duration) async {
         send(SIGTERM)
-        let deadline = ContinuousClock.now.advanced(by: grace)
-        while isAlive, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(50)) }
+        await ends(within: grace)
         send(SIGKILL)
-        while isAlive, ContinuousClock.now < deadline.advanced(by: .seconds(2)) { try? await Task.sleep(for: .milliseconds(20)) }
+        await ends(within: .seconds(10))
+    }
+
+    /// Waits for the end of the process, at the most for so long from now: a machine that is late with one wait does not shorten the next.
+    private func ends(within limit: Duration) async {
+        let deadline = ContinuousClock.now.advanced(by: limit)
+        while isAlive, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(20)) }
     }
 
     #if os(Linux)
