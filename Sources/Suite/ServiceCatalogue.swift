@@ -20,7 +20,7 @@ public struct ServiceDescriptor: Sendable {
     public let profile: Profile
     /// How long a start may take until it counts as failed. Models load for minutes on slow disks.
     public let startTimeout: Duration
-    /// How long a stop may take until the process is killed.
+    /// How long a stop may take until the process is killed: ten seconds for what runs, the rest for breaking it off.
     public let gracePeriod: Duration
 
     /// Every port it listens on.
@@ -83,7 +83,7 @@ public enum ServiceCatalogue {
         ServiceDescriptor(
             id: id, title: title, port: port, furtherPorts: furtherPorts, healthPath: health, metricsPath: "/metrics",
             dependencies: dependencies, optionalDependencies: optionalDependencies, profile: profile, startTimeout: start,
-            gracePeriod: .seconds(10))
+            gracePeriod: .seconds(15))
     }
 }
 

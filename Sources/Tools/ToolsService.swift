@@ -44,7 +44,8 @@ public struct ToolsService: SuiteService {
             + ApprovalRoutes(guards.approvals, audit: guards.audit).all + MCPEndpoint(server: mcp).routes
     }
 
-    public var companions: [any Service] { guards.companions + [SandboxProof(sandbox: sandbox)] }
+    /// The last ends first: what runs programs, before what they are recorded in.
+    public var companions: [any Service] { guards.companions + [SandboxProof(sandbox: sandbox), mcp.tasks] }
 
     /// What is turned off stands here as it does in the log and in `maru verify`.
     public func health() async -> Health {

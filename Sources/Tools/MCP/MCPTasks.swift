@@ -1,9 +1,10 @@
 import Foundation
 import ServiceKit
+import ServiceLifecycle
 
 /// Calls that wait for somebody's approval, held as tasks: the client asks now and then what has become of them
 /// (the extension `io.modelcontextprotocol/tasks`, SEP-2663). Each belongs to the identity that made the call.
-public actor MCPTasks {
+public actor MCPTasks: Service {
     public static let extensionName = "io.modelcontextprotocol/tasks"
 
     /// What has become of a task.
@@ -33,11 +34,13 @@ public actor MCPTasks {
     static let keep: TimeInterval = 3_600
     /// The key of the one question that a task asks.
     static let question = "approval"
+    private static let takenBack = "Taken back by the client."
 
     private let limit: Int
     private let limitPerOwner: Int
     private let clock: @Sendable () -> Date
     private var entries: [String: Entry] = [:]
+    private var isClosed = false
     private var listeners: [UUID: (ids: Set<String>, continuation: AsyncStream<JSONValue>.Continuation)] = [:]
 
     public init(limit: Int = 1_024, limitPerOwner: Int = 64, clock: @escaping @Sendable () -> Date = { Date() }) {
@@ -48,7 +51,21 @@ public actor MCPTasks {
 
     deinit { for entry in entries.values { entry.work?.cancel() } }
 
-    /// Makes a task that waits for an approval and then runs the call. `nil` when there is no place for another.
+    /// Until graceful shutdown; then ``close()``.
+    public func run() async throws {
+        try? await gracefulShutdown()
+        await close()
+    }
+
+    /// Takes no more tasks, breaks off what is not over, and waits until nothing of it runs: nobody can ask for it any more, and a program
+    /// that it has just started would outlive this process.
+    func close() async {
+        isClosed = true
+        for entry in entries.values { cancel(entry.id, because: "The service is ending.") }
+        for entry in entries.values { await entry.work?.value }
+    }
+
+    /// Makes a task that waits for an approval and then runs the call. `nil` when there is no place for another, or the service is ending.
     ///
     /// - Parameter work: waits and calls; it is given a way to say that it now runs.
     func create(
@@ -57,7 +74,7 @@ public actor MCPTasks {
     ) -> JSONValue? {
         let now = clock()
         entries = entries.filter { $0.value.ends > now || !$0.value.isOver }
-        guard entries.count < limit, entries.values.count(where: { $0.owner == owner.id }) < limitPerOwner else { return nil }
+        guard !isClosed, entries.count < limit, entries.values.count(where: { $0.owner == owner.id }) < limitPerOwner else { return nil }
         let id = RequestScope.makeID()
         entries[id] = Entry(
             id: id, owner: owner.id, created: now, updated: now, ends: max(now, approval.expiresAt).addingTimeInterval(Self.keep),
@@ -79,7 +96,7 @@ public actor MCPTasks {
         let entry = try entry(id, caller)
         guard entry.question != nil, let action = responses[Self.question]?["action"]?.stringValue else { return false }
         guard action == "accept" else {
-            cancel(id)
+            cancel(id, because: Self.takenBack)
             return true
         }
         change(id) { entry in
@@ -92,7 +109,7 @@ public actor MCPTasks {
     /// Ends a task, if it is not over.
     func cancel(_ id: String, of caller: Caller) throws {
         _ = try entry(id, caller)
-        cancel(id)
+        cancel(id, because: Self.takenBack)
     }
 
     /// Says how tasks change, as `notifications/tasks` does. Only the caller's own are listened to.
@@ -114,12 +131,12 @@ public actor MCPTasks {
         return entry
     }
 
-    private func cancel(_ id: String) {
+    private func cancel(_ id: String, because reason: String) {
         guard let entry = entries[id], !entry.isOver else { return }
         entry.work?.cancel()
         change(id) { entry in
             entry.status = "cancelled"
-            entry.message = "Taken back by the client."
+            entry.message = reason
             entry.question = nil
         }
     }

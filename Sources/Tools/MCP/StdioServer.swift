@@ -52,6 +52,7 @@ public actor StdioServer {
             server.running.cancelAll(scope: scope)
             group.cancelAll()
         }
+        await server.tasks.close()
     }
 
     /// Takes a message in its turn; what takes longer is given back as work.

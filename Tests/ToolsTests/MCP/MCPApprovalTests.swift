@@ -151,6 +151,27 @@ struct MCPApprovalTests {
         #expect(await tasks.create(owner: ann, approval: approval, question: nil, message: "") { _ in .result([:]) } == nil)
     }
 
+    @Test("When the service ends, a task is broken off and waited for, and no other is begun", .timeLimit(.minutes(1)))
+    func closed() async {
+        let tasks = MCPTasks()
+        let approval = MCPApproval(id: "a", status: "pending", expiresAt: .distantFuture)
+        let ann = Caller(id: "ann", role: .developer)
+        let ended = Mutex(false)
+        let began = AsyncStream<Void>.makeStream()
+        _ = await tasks.create(owner: ann, approval: approval, question: nil, message: "") { _ in
+            began.continuation.finish()
+            // A program takes a moment to be gone after it was told to end.
+            try? await Task.sleep(for: .seconds(3_600))
+            await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
+            ended.withLock { $0 = true }
+            return .result([:])
+        }
+        for await _ in began.stream {}
+        await tasks.close()
+        #expect(ended.withLock { $0 })
+        #expect(await tasks.create(owner: ann, approval: approval, question: nil, message: "") { _ in .result([:]) } == nil)
+    }
+
     /// The task once it is over; the limit only ends a test that would hang.
     private func over(_ wire: MCPWire, _ id: JSONValue) async throws -> JSONValue {
         let end = ContinuousClock.now.advanced(by: .seconds(20))
