@@ -42,9 +42,11 @@ actor LogFile {
     }
 
     private func rotate() throws {
-        try file?.close()
+        let full = file
+        // Also where closing fails: what is closed twice may be somebody else's the second time.
         file = nil
         size = 0
+        try full?.close()
         for part in stride(from: Self.parts - 1, through: 1, by: -1) { rename("\(path).\(part)", "\(path).\(part + 1)") }
         rename(path.string, "\(path).1")
     }

@@ -14,13 +14,15 @@ public final class FileLock: Sendable {
     }
 
     private init?(_ file: FileDescriptor) throws {
-        self.file = file
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let cause = Errno(rawValue: errno)
+            // Closed here and only here: as long as the property has no value, there is no deinit. A second close might meet a file that
+            // somebody else has opened meanwhile.
             try? file.close()
             if cause == .wouldBlock { return nil }
             throw cause
         }
+        self.file = file
     }
 
     deinit { try? file.close() }
