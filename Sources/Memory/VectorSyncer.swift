@@ -25,6 +25,8 @@ final class VectorSyncer: Service {
     private let logger: Logger
     private let turns = ProjectTurns()
     private let changed = Mutex<Set<ProjectID>>([])
+    /// Projects with something that was refused.
+    private let putOff = Mutex<Set<ProjectID>>([])
     /// Of the run that goes on; `nil` while none does.
     private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
 
@@ -56,7 +58,7 @@ final class VectorSyncer: Service {
             logger.error("the projects cannot be read", metadata: ["cause": "\(error)"])
         }
         var pause = Duration.seconds(1)
-        // One that was put off holds up nothing else.
+        // What was put off holds up nothing else.
         var reminder: Task<Void, any Error>?
         defer { reminder?.cancel() }
         for await _ in wakes.cancelOnGracefulShutdown() {
@@ -80,11 +82,15 @@ final class VectorSyncer: Service {
                     logger.error("a project's memory cannot be opened", metadata: ["project": "\(project)", "cause": "\(error)"])
                 }
             }
-            if !later.isEmpty {
-                reminder?.cancel()
-                reminder = Task { [weak self, later] in
+            // One reminder at a time, for all that was put off until it comes: another would push it back, again and again where much is saved.
+            let isFirst = putOff.withLock { putOff in
+                defer { putOff.formUnion(later) }
+                return putOff.isEmpty && !later.isEmpty
+            }
+            if isFirst {
+                reminder = Task { [weak self] in
                     try await Task.sleep(for: Self.pauseOfPutOff)
-                    self?.changed.withLock { $0.formUnion(later) }
+                    self?.remind()
                     continuation.yield()
                 }
             }
@@ -97,6 +103,14 @@ final class VectorSyncer: Service {
             pause = min(pause * 2, Self.longestPause)
             continuation.yield()
         }
+    }
+
+    private func remind() {
+        let due = putOff.withLock { putOff in
+            defer { putOff = [] }
+            return putOff
+        }
+        changed.withLock { $0.formUnion(due) }
     }
 
     /// What is left after a run.

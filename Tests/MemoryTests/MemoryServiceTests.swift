@@ -148,6 +148,26 @@ struct MemoryServiceTests {
         }
     }
 
+    @Test("What was put off in one project is looked at again, whatever else is put off meanwhile", .timeLimit(.minutes(5)))
+    func putOffTwice() async throws {
+        try await MemoryStack.run { stack in
+            let caller = Caller(id: "tester", role: .developer)
+            let stores = try await ["one", "two"].map { try ProjectID($0) }.asyncMap {
+                try await stack.service.projects.store($0, for: caller)
+            }
+            for store in stores {
+                try await store.keep(WordEmbedding.refused)
+                stack.service.sync.wake(store)
+                while try await store.queue(1).entries.first?.attempts ?? 0 < 1 { try await Task.sleep(for: .milliseconds(20)) }
+            }
+            // Both are due at once, and nobody says so.
+            for store in stores { _ = try await store.retryNow() }
+            for store in stores {
+                while try await store.queue(1).entries.first?.attempts ?? 0 < 2 { try await Task.sleep(for: .milliseconds(50)) }
+            }
+        }
+    }
+
     @Test("What the embedding service breaks over holds up no other, whatever its importance")
     func breaking() async throws {
         try await MemoryStack.run { stack in
