@@ -57,7 +57,7 @@ struct BackupRoutes: Sendable {
             kinds = [.daily, .json, .sql] + (isThere ? [] : [.monthly])
         default: throw ServiceError.invalid("“backup_type” is db, json, sql or all.", parameter: "backup_type")
         }
-        let made = try await backup.make(kinds, of: store)
+        let made = try await request.whileClientStays { try await backup.make(kinds, of: store) }
         let projects = try await service.projects.notForgotten()
         let (files, pruned) = try await offPool { [backup] in
             (
@@ -111,10 +111,14 @@ struct BackupRoutes: Sendable {
         }
         let scratch = try await offPool { [backup] in try MemoryBackup.Scratch(in: backup.folder) }
         let draft = scratch.path("restored.db")
-        try await backup.unpack(file, into: draft, scratch)
-        let safety = try await backup.make([.safety], of: store)
+        let safety = try await request.whileClientStays {
+            try await backup.unpack(file, into: draft, scratch)
+            return try await backup.make([.safety], of: store)
+        }
+        // What has begun to take the place of what was there is not broken off; nothing was changed until here.
         let count = try await store.restore(from: draft)
         service.sync.wake(store)
+        withExtendedLifetime(scratch) {}
         return ProjectRoutes.done(
             store,
             [
@@ -127,8 +131,8 @@ struct BackupRoutes: Sendable {
         let store = try await service.existing(context)
         let scratch = try await offPool { [backup] in try MemoryBackup.Scratch(in: backup.folder) }
         let path = scratch.path("export.json")
-        try await offPool {
-            try store.pool.read { db in try MemoryExport.write(store.project, at: store.now(), db, to: path) }
+        try await request.whileClientStays {
+            try await store.pool.read { db in try MemoryExport.write(store.project, at: store.now(), db, to: path) }
         }
         let reader = try await offPool { try PieceReader(path) }
         return Response(
@@ -147,8 +151,9 @@ struct BackupRoutes: Sendable {
     private func take(_ request: Request, _ context: CallContext) async throws -> Response {
         let document = try MemoryImport(try await request.strict(MemoryImport.Body.self, context))
         let store = try await service.projects.store(try ProjectID(try context.part("id")), for: context.caller)
-        let (imported, skipped) = try await document.run(in: store)
-        service.sync.wake(store)
+        // Of what was taken in when the client left, the vectors are written as well.
+        defer { service.sync.wake(store) }
+        let (imported, skipped) = try await request.whileClientStays { try await document.run(in: store) }
         return ProjectRoutes.done(
             store,
             [

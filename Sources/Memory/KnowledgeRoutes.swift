@@ -58,9 +58,9 @@ struct KnowledgeRoutes: Sendable {
                     .post, "/v1/memory/projects/{id}/digest",
                     "Has the chat model look for facts and preferences, and sum up days that are over.",
                     access: .role(.developer), stopsWhenClientLeaves: true
-                ) { _, context in
+                ) { request, context in
                     let store = try await service.existing(context)
-                    let stats = try await service.digest(of: store).run()
+                    let stats = try await request.whileClientStays { try await service.digest(of: store).run() }
                     return ProjectRoutes.done(
                         store,
                         [
@@ -93,7 +93,10 @@ struct KnowledgeRoutes: Sendable {
             // Nothing was saved yet: nothing is remembered.
             return .json(RecallResponse(project_id: project.text, text: "", conversation_ids: [], search_type: "none"))
         }
-        return .json(try await Recall(store: store, search: service.search(in: store)).run(query, budget: budget))
+        return .json(
+            try await request.whileClientStays {
+                try await Recall(store: store, search: service.search(in: store)).run(query, budget: budget)
+            })
     }
 
     private static func summary(of kind: KnowledgeKind) -> String {

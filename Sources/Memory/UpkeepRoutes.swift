@@ -11,16 +11,18 @@ struct UpkeepRoutes: Sendable {
 
     var all: [Route] {
         [
-            upkeep(.post, "cleanup", "Removes what is past its time.") { store, _, _ in
+            upkeep(.post, "cleanup", "Removes what is past its time.") { store in
+                defer { service.sync.wake(store) }
                 let removed = try await store.removeExpired()
-                service.sync.wake(store)
                 return [
                     "deleted_conversations": .integer(Int64(removed)),
                     "message": .string("\(removed) conversations were past their time"),
                 ]
             },
-            upkeep(.post, "sync", "Brings the vector store in step, now.", work: sync),
-            upkeep(.post, "sync/retry", "Tries again what could not be written, now.") { store, _, _ in
+            Route(
+                .post, "/v1/memory/projects/{id}/sync", "Brings the vector store in step, now.", access: .role(.developer),
+                stopsWhenClientLeaves: true, handler: sync),
+            upkeep(.post, "sync/retry", "Tries again what could not be written, now.") { store in
                 let due = try await store.retryNow()
                 let outcome = try await service.sync.run(store, batch: VectorSyncer.batch)
                 return [
@@ -37,15 +39,15 @@ struct UpkeepRoutes: Sendable {
                 let (size, entries) = try await store.queue(limit)
                 return ProjectRoutes.done(store, ["queue_size": .integer(Int64(size)), "queue": try JSONValue.encoding(entries)])
             },
-            upkeep(.post, "optimize", "Gives room back to the disk.") { store, _, _ in
+            upkeep(.post, "optimize", "Gives room back to the disk.") { store in
                 try await store.optimize()
                 return ["message": "The database was optimised"]
             },
-            upkeep(.post, "fts/rebuild", "Makes the index of words anew.") { store, _, _ in
+            upkeep(.post, "fts/rebuild", "Makes the index of words anew.") { store in
                 try await store.rebuildIndex()
                 return ["message": "The index of words was made anew"]
             },
-            upkeep(.get, "check", "Whether conversations, index and vectors agree.") { store, _, _ in
+            upkeep(.get, "check", "Whether conversations, index and vectors agree.") { store in
                 let problems = try await service.agreement(of: store)
                 return ["agrees": .bool(problems.isEmpty), "problems": .array(problems.map(JSONValue.string))]
             },
@@ -81,16 +83,16 @@ struct UpkeepRoutes: Sendable {
         ]
     }
 
-    /// A route that works on one project.
+    /// A route that works on one project as it is, whatever the body says.
     private func upkeep(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String,
-        work: @escaping @Sendable (MemoryStore, Request, CallContext) async throws -> [String: JSONValue]
+        work: @escaping @Sendable (MemoryStore) async throws -> [String: JSONValue]
     ) -> Route {
         Route(
             method, "/v1/memory/projects/{id}/\(path)", summary, access: .role(.developer), stopsWhenClientLeaves: true
         ) { request, context in
             let store = try await service.existing(context)
-            return ProjectRoutes.done(store, try await work(store, request, context))
+            return ProjectRoutes.done(store, try await request.whileClientStays { try await work(store) })
         }
     }
 
@@ -102,7 +104,8 @@ struct UpkeepRoutes: Sendable {
         let batch_size: Int?
     }
 
-    private func sync(_ store: MemoryStore, _ request: Request, _ context: CallContext) async throws -> [String: JSONValue] {
+    private func sync(_ request: Request, _ context: CallContext) async throws -> Response {
+        let store = try await service.existing(context)
         let body = try await request.strict(SyncBody.self, context)
         guard ["qdrant", nil].contains(body.sync_type) else {
             throw ServiceError.badRequest("“sync_type” is qdrant; there is no other.", code: "unknown_sync_type", parameter: "sync_type")
@@ -110,10 +113,14 @@ struct UpkeepRoutes: Sendable {
         let batch = try MemoryLimits.number(body.batch_size, "batch_size", in: 1...128) ?? VectorSyncer.batch
         // What this leaves over, whoever stops it, is gone on with.
         defer { service.sync.wake(store) }
-        let outcome = try await service.sync.run(store, batch: batch, anew: body.anew ?? false)
-        return [
-            "sync_stats": try JSONValue.encoding(outcome),
-            "message": .string("\(outcome.synced) vectors written, \(outcome.deleted) removed, \(outcome.failed) refused"),
-        ]
+        let outcome = try await request.whileClientStays {
+            try await service.sync.run(store, batch: batch, anew: body.anew ?? false)
+        }
+        return ProjectRoutes.done(
+            store,
+            [
+                "sync_stats": try JSONValue.encoding(outcome),
+                "message": .string("\(outcome.synced) vectors written, \(outcome.deleted) removed, \(outcome.failed) refused"),
+            ])
     }
 }

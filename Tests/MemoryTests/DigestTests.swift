@@ -1,7 +1,10 @@
+import AsyncHTTPClient
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
+import Logging
+import NIOHTTP1
 import ServiceKit
 import Suite
 import SuiteAPI
@@ -18,8 +21,8 @@ private struct FindingModel: SuiteService {
 
     var routes: [Route] {
         [
-            Route(.post, "/v1/chat/completions", "The same answer to everything.") { _, _ in
-                try await meanwhile()
+            Route(.post, "/v1/chat/completions", "The same answer to everything.", stopsWhenClientLeaves: true) { request, _ in
+                try await request.whileClientStays { try await meanwhile() }
                 let text = #"{"facts":[{"fact":"The plums are ripe in July","category":"other"}],"preferences":[]}"#
                 return .json(
                     [
@@ -74,6 +77,49 @@ struct DigestTests {
             #expect(try await digest(store) {}.summaries == 1)
             #expect(try await digest(store) {}.summaries == 0)
             #expect(try await store.knowledge(.summaries).map { $0["conversation_count"] } == [3])
+        }
+    }
+
+    @Test("A day that two sum up at once has one summary")
+    func summaryOfTwo() async throws {
+        try await withMemory { store, clock in
+            for number in 0..<3 { try await store.keep("plums are ripe in July, said \(number)", importance: 9) }
+            clock.advance(days: 1)
+            // Another has the day summed up whenever this one asks the model.
+            let first = try await digest(store) { if try await store.knowledge(.summaries).isEmpty { _ = try await digest(store) {} } }
+            #expect(first.summaries == 0)
+            #expect(try await store.knowledge(.summaries).count == 1)
+        }
+    }
+
+    @Test("A client that leaves stops what it has the model look for", .timeLimit(.minutes(5)))
+    func clientLeaves() async throws {
+        try await withScratchFolder { folder in
+            let (began, ended) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
+            let model = FindingModel(meanwhile: {
+                began.continuation.yield()
+                defer { ended.continuation.finish() }
+                try await Task.sleep(for: .seconds(3_600))
+            })
+            let settings = try await Settings.test(["REQUEST_TIMEOUT": "3600"], folder: folder)
+            try await withRunning(model, settings: settings) { gateway in
+                let own = try await Settings.test(["API_GATEWAY_PORT": "\(gateway.port ?? 1)", "QDRANT_PORT": "1"], folder: folder)
+                let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                let memory = MemoryService(settings: own, clients: SuiteClients(settings: own, key: nil), logger: quiet)
+                try await MemoryStack.store(of: memory).keep("plums are ripe in July", importance: 9)
+                try await withRunning(memory, settings: own) { client in
+                    let call = Task {
+                        var request = HTTPClientRequest(
+                            url: "http://127.0.0.1:\(client.port ?? 0)/v1/memory/projects/user-tester/digest")
+                        request.method = .POST
+                        return try await HTTPClient.suite.execute(request, timeout: .seconds(3_600))
+                    }
+                    for await _ in began.stream { break }
+                    call.cancel()
+                    for await _ in ended.stream {}
+                    _ = await call.result
+                }
+            }
         }
     }
 }

@@ -208,13 +208,15 @@ struct Digest: Sendable {
             try db.execute(
                 sql: """
                     INSERT INTO conversation_summaries (date_range, summary, conversation_count, importance_level, first_conversation_id,
-                        last_conversation_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+                        last_conversation_id, created_at)
+                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM conversation_summaries WHERE date_range = ?1)
                     """,
                 arguments: [
                     day, String(summary.prefix(2_000)), conversations.count, conversations.map(\.importance).max() ?? 5, first.id, last.id,
                     MemoryTime.text(store.now()),
                 ])
-            return true
+            // Somebody else may have had the same day summed up while the model wrote.
+            return db.changesCount > 0
         }
     }
 }
