@@ -151,6 +151,21 @@ struct MemoryBackupTests {
         }
     }
 
+    @Test("What a killed process was making is cleared away when nobody can be at work on it any more, and not before")
+    func leftDrafts() async throws {
+        try await withScratchFolder { folder in
+            let backup = MemoryBackup(folder: folder)
+            let (left, current) = (try MemoryBackup.Scratch(in: folder), try MemoryBackup.Scratch(in: folder))
+            try Data("a copy".utf8).write(to: URL(filePath: left.path("copy.db").string))
+            let yesterday = Date.now.addingTimeInterval(-25 * 3_600)
+            try FileManager.default.setAttributes([.modificationDate: yesterday], ofItemAtPath: left.folder.string)
+            #expect(try backup.prune(keepingNewestOf: [], at: .now).problems.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: left.folder.string))
+            #expect(FileManager.default.fileExists(atPath: current.folder.string))
+            withExtendedLifetime((left, current)) {}
+        }
+    }
+
     @Test(
         "What is no name of a backup is none",
         arguments: [

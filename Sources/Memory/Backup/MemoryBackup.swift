@@ -94,7 +94,7 @@ struct MemoryBackup: Sendable {
         }
     }
 
-    /// Removes what ``BackupRetention`` lets go, of whichever project.
+    /// Removes what ``BackupRetention`` lets go, of whichever project, and what was left by a process that was killed at work.
     ///
     /// - Parameter projects: those that were not forgotten.
     /// - Returns: how many were removed, and why others could not be.
@@ -112,7 +112,23 @@ struct MemoryBackup: Sendable {
                 return false
             }
         }
+        do {
+            try removeLeftDrafts()
+        } catch {
+            problems.append("what was left of earlier backups cannot be removed: \(error.localizedDescription)")
+        }
         return (removed, problems)
+    }
+
+    /// Nobody works at a draft for a day. How old one is the file system's clock says.
+    private func removeLeftDrafts() throws {
+        guard FileManager.default.fileExists(atPath: folder.string) else { return }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.string) where name.hasPrefix(Scratch.prefix) {
+            let path = folder.appending(name).string
+            let changed = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+            guard let changed, changed < .now.addingTimeInterval(-86_400) else { continue }
+            try FileManager.default.removeItem(atPath: path)
+        }
     }
 
     /// A name that no earlier backup of the same second has; those of a day or a month are meant to take the place of one another.
@@ -185,10 +201,11 @@ struct MemoryBackup: Sendable {
 
     /// A folder for what is being made, gone when it is no longer used.
     final class Scratch: Sendable {
+        static let prefix = ".draft-"
         let folder: FilePath
 
         init(in backups: FilePath) throws {
-            folder = backups.appending(".draft-\(UUID().uuidString)")
+            folder = backups.appending("\(Self.prefix)\(UUID().uuidString)")
             try FileManager.default.createDirectory(
                 atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
