@@ -23,6 +23,7 @@ struct UpkeepRoutes: Sendable {
                 .post, "/v1/memory/projects/{id}/sync", "Brings the vector store in step, now.", access: .role(.developer),
                 stopsWhenClientLeaves: true, handler: sync),
             upkeep(.post, "sync/retry", "Tries again what could not be written, now.") { store in
+                defer { service.sync.wake(store) }
                 let due = try await store.retryNow()
                 let outcome = try await service.sync.run(store, batch: VectorSyncer.batch)
                 return [

@@ -108,13 +108,12 @@ extension MemoryStore {
         }
     }
 
-    /// How many were put off and are not due yet.
-    func putOff() async throws -> Int {
-        let moment = MemoryTime.text(now())
-        return try await pool.read { db in
+    /// How many were put off and were not due yet at a moment.
+    func putOff(after moment: Date) async throws -> Int {
+        try await pool.read { db in
             try Int.fetchOne(
                 db, sql: "SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced' AND next_attempt_at > ?",
-                arguments: [moment]) ?? 0
+                arguments: [MemoryTime.text(moment)]) ?? 0
         }
     }
 

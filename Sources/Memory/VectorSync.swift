@@ -48,7 +48,7 @@ struct VectorSync: Sendable {
                     if try await queueLost() { continue }
                 }
                 // What was refused before and is not due again.
-                outcome.skipped = max(0, try await store.putOff() - outcome.failed)
+                outcome.skipped = max(0, try await store.putOff(after: begun) - outcome.failed)
                 return outcome
             }
             try await foreground.quiet(atMost: pause)

@@ -60,7 +60,10 @@ final class VectorSyncer: Service {
         var pause = Duration.seconds(1)
         // What was put off holds up nothing else.
         var reminder: Task<Void, any Error>?
-        defer { reminder?.cancel() }
+        defer {
+            reminder?.cancel()
+            remind()
+        }
         for await _ in wakes.cancelOnGracefulShutdown() {
             let due = changed.withLock { changed in
                 defer { changed = [] }

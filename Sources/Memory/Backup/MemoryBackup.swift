@@ -112,23 +112,27 @@ struct MemoryBackup: Sendable {
                 return false
             }
         }
-        do {
-            try removeLeftDrafts()
-        } catch {
-            problems.append("what was left of earlier backups cannot be removed: \(error.localizedDescription)")
+        for draft in try leftDrafts() {
+            do {
+                try FileManager.default.removeItem(atPath: draft.string)
+            } catch CocoaError.fileNoSuchFile {
+                continue
+            } catch {
+                problems.append("what is left of an earlier backup, \(draft), cannot be removed: \(error.localizedDescription)")
+            }
         }
         return (removed, problems)
     }
 
     /// Nobody works at a draft for a day. How old one is the file system's clock says.
-    private func removeLeftDrafts() throws {
-        guard FileManager.default.fileExists(atPath: folder.string) else { return }
-        for name in try FileManager.default.contentsOfDirectory(atPath: folder.string) where name.hasPrefix(Scratch.prefix) {
-            let path = folder.appending(name).string
-            let changed = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-            guard let changed, changed < .now.addingTimeInterval(-86_400) else { continue }
-            try FileManager.default.removeItem(atPath: path)
-        }
+    private func leftDrafts() throws -> [FilePath] {
+        guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { $0.hasPrefix(Scratch.prefix) }
+            .map { folder.appending($0) }
+            .filter { draft in
+                let changed = try? FileManager.default.attributesOfItem(atPath: draft.string)[.modificationDate] as? Date
+                return changed.map { $0 < .now.addingTimeInterval(-86_400) } ?? false
+            }
     }
 
     /// A name that no earlier backup of the same second has; those of a day or a month are meant to take the place of one another.
