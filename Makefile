@@ -10,7 +10,7 @@ SCRIPTS := maru .ci/run $(wildcard scripts/*.sh Tests/*.sh Conformance/*.sh Benc
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build ready up up-p1 up-p2 up-p2-gpu up-p3 down down-p1 down-p2 down-p3 logs test bench-sandbox bench-tools bench-memory install format lint clean
+.PHONY: help build ready up up-p1 up-p2 up-p2-gpu up-p3 down down-p1 down-p2 down-p3 logs test bench-sandbox bench-tools bench-embedding bench-memory install format lint clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "  %-28s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,10 @@ bench-sandbox: build ## what a run in the sandbox adds (RUNS=200)
 bench-tools: build ## measure checked and audited tool calls a second (needs wrk)
 	@scripts/bootstrap.sh test
 	MARU="$(CURDIR)/.build/$(CONFIGURATION)/maru" .venv/bin/python Benchmarks/tools/bench.py
+
+bench-embedding: build ## measure how fast texts are embedded, by the encoder and by llama-server
+	@scripts/bootstrap.sh test
+	export MARU="$(CURDIR)/.build/$(CONFIGURATION)/maru" && . Conformance/prepare.sh && .venv/bin/python Benchmarks/embedding/bench.py
 
 bench-memory: build ## measure a memory of a million conversations: save, search, expiry (SIZE=1000000)
 	@scripts/bootstrap.sh test

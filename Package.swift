@@ -102,7 +102,9 @@ let package = Package(
                 product("NIOFoundationEssentialsCompat", "swift-nio"),
             ],
             resources: [
-                .embedInCode("Resources/llama_server.py"), .embedInCode("Resources/e5_to_gguf.py"),
+                .embedInCode("Resources/engine_process.py"), .embedInCode("Resources/llama_server.py"),
+                .embedInCode("Resources/onnx_encoder.py"), .embedInCode("Resources/encoder.py"),
+                .embedInCode("Resources/encoder-requirements.txt"), .embedInCode("Resources/e5_to_gguf.py"),
                 .embedInCode("Resources/conversion-requirements.txt"),
             ]),
         module("Vectors", service + ["CHnsw", algorithms, crypto, grdb, systemPackage]),

@@ -12,3 +12,7 @@ if [ -z "${LLAMA_SERVER:-}" ]; then
     LLAMA_SERVER=$(command -v llama-server || echo "$home/engine/bin/llama-server")
 fi
 export LLAMA_SERVER
+encoder=$home/engine/encoder/bin/onnx-encoder
+if [ -z "${EMBEDDING_ENGINE:-}" ] && [ -x "$encoder" ]; then
+    export EMBEDDING_ENGINE=$encoder
+fi

@@ -65,7 +65,7 @@ class Stack:
             # No .env of the checkout: the suites choose every value themselves.
             "MARU_HOME": str(self.data),
             **{variable: str(self.ports[service]) for service, variable in PORTS.items()},
-            **{name: os.environ[name] for name in ("LLAMA_SERVER",) if name in os.environ},
+            **{name: os.environ[name] for name in ("LLAMA_SERVER", "EMBEDDING_ENGINE") if name in os.environ},
             **{name: str(value) for name, value in settings.items()},
         }
 

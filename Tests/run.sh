@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 swift build --build-tests
 . Conformance/prepare.sh
-export MARU_TEST_LLAMA_SERVER=$LLAMA_SERVER MARU_TEST_MODELS=$MODELS_DIR
+export MARU_TEST_LLAMA_SERVER=$LLAMA_SERVER MARU_TEST_MODELS=$MODELS_DIR MARU_TEST_ENCODER=${EMBEDDING_ENGINE:-}
 [ $# -eq 0 ] || exec swift test --skip-build "$@"
 
 # Browsers, programs that take all they can get, and thousands of conversations have the machine to themselves: beside them others would

@@ -19,9 +19,12 @@ public struct EmbeddingService: SuiteService {
     public init(settings: Settings, clients: SuiteClients, logger: Logger) async throws {
         let store = ModelStore(settings: settings)
         let file = try await store.file(for: .embedding)
-        let engine = try await EngineDiscovery(settings: settings).find()
-        let machine = await Machine.current().seen(by: engine)
+        let discovery = EngineDiscovery(settings: settings)
+        // All services plan by the same engine, or their plans would differ.
+        let llama = try await discovery.find()
+        let machine = await Machine.current().seen(by: llama)
         let share = try await store.plan(for: machine).share(.embedding)
+        let engine = try await discovery.find(toEmbedWith: file.header, gpuLayers: share.gpuLayers, else: llama)
         let process = EngineProcess(
             name: id.rawValue, configuration: .embedding(file.path, share: share), engine: engine, runFolder: settings.dataFolders.run,
             logger: logger)

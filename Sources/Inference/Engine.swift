@@ -4,10 +4,10 @@ import Subprocess
 import Suite
 import SystemPackage
 
-/// A llama-server that this machine can run.
+/// A llama-server, or what takes its place for some models, that this machine can run.
 public struct Engine: Sendable, CustomStringConvertible {
     /// Where it was found.
-    public enum Origin: String, Sendable { case setting = "LLAMA_SERVER", path = "PATH", managed }
+    public enum Origin: String, Sendable { case setting = "LLAMA_SERVER", embeddingSetting = "EMBEDDING_ENGINE", path = "PATH", managed }
 
     public let path: FilePath
     public let origin: Origin
@@ -20,7 +20,9 @@ public struct Engine: Sendable, CustomStringConvertible {
     /// Why the one on PATH, which would have come first, is not used.
     public var passedOver: String?
 
-    public var description: String { "\(path) (\(origin.rawValue)), build \(build.map(String.init) ?? "unknown")" }
+    public var description: String { "\(place), build \(build.map(String.init) ?? "unknown")" }
+    /// Where it lies, and how it was found.
+    public var place: String { "\(path) (\(origin.rawValue))" }
 
     /// Whether this build has a command-line flag.
     public func knows(_ flag: String) -> Bool {
@@ -35,7 +37,7 @@ public struct NoEngine: Error, CustomStringConvertible {
 
 /// Finds the llama-server to run: the one that `LLAMA_SERVER` names, the one on PATH, the managed one.
 public struct EngineDiscovery: Sendable {
-    private let settings: Settings
+    let settings: Settings
     private let environment: Environment
 
     public init(settings: Settings) { self.init(settings: settings, environment: .inherit) }
@@ -102,7 +104,7 @@ public struct EngineDiscovery: Sendable {
         return (engine, passedOver)
     }
 
-    private func probe(_ path: FilePath, _ origin: Engine.Origin) async throws -> Engine {
+    func probe(_ path: FilePath, _ origin: Engine.Origin) async throws -> Engine {
         let version = try await output(of: path, "--version")
         let build = version.firstMatch(of: #/version:\s*b?(\d+)/#).flatMap { Int($0.1) }
         let help = try await output(of: path, "--help")
@@ -117,12 +119,12 @@ public struct EngineDiscovery: Sendable {
         return engine
     }
 
-    /// The managed engine's package for Linux computes on the CPU. Others list the devices they were built for; those that cannot are old,
+    /// The managed engines for Linux compute on the CPU. Others list the devices they were built for; those that cannot are old,
     /// and are believed to be able.
     private func usesGPU(_ path: FilePath, version: String, help: String) async -> Bool {
         guard await Machine.current().hasGPU else { return false }
         #if os(Linux)
-            if version.contains("xllamacpp") { return false }
+            if version.contains("xllamacpp") || version.contains("onnxruntime") { return false }
         #endif
         guard help.contains("--list-devices"), let devices = try? await output(of: path, "--list-devices") else { return true }
         return devices.contains(#/(?m)^\s+\w+: .*MiB/#)

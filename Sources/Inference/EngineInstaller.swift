@@ -3,23 +3,25 @@ import ServiceKit
 import Subprocess
 import SystemPackage
 
-/// The managed engine: llama.cpp's server as the Python package `xllamacpp` carries it, in a virtual environment of its own, behind a
-/// launcher that takes llama-server's flags.
+/// Installs a managed engine: its packages in a virtual environment of its own, behind a launcher that takes llama-server's flags.
 public struct EngineInstaller: Sendable {
-    /// The pinned release; its last part is llama.cpp's build number.
-    public static let package = "xllamacpp==2026.10.11549"
-    /// What is downloaded, for people who wait.
-    public static let downloadSize = "34 MB"
-
+    private let engine: ManagedEngine
     private let folder: FilePath
 
-    /// - Parameter folder: `DATA_DIR/engine`.
-    public init(folder: FilePath) { self.folder = folder }
+    /// - Parameter folder: the engine's own, below `DATA_DIR`.
+    init(_ engine: ManagedEngine = .llamaServer, folder: FilePath) {
+        self.engine = engine
+        self.folder = folder
+    }
 
-    var launcher: FilePath { folder.appending("bin").appending("llama-server") }
+    private var bin: FilePath { folder.appending("bin") }
+    var launcher: FilePath { bin.appending(engine.program) }
     private var python: FilePath { folder.appending("venv").appending("bin").appending("python3") }
     private var stamp: FilePath { folder.appending("installed") }
-    private var launcherText: String { shebang + String(decoding: PackageResources.llama_server_py, as: UTF8.self) }
+    /// What lies in the folder of the launcher.
+    private var files: [(path: FilePath, text: String)] {
+        engine.modules.map { (bin.appending($0.file), $0.text) } + [(launcher, shebang + engine.launcher)]
+    }
 
     /// What makes the venv's Python run the launcher. The kernel splits the first line at blanks and cuts it when it is long; there a
     /// shell starts Python, by a line that Python in turn reads as a string.
@@ -30,11 +32,12 @@ public struct EngineInstaller: Sendable {
         return "#!/bin/sh\n'''exec' \"\(quoted)\" \"$0\" \"$@\"\n' '''\n"
     }
 
-    /// Whether this very release and this launcher are there, complete.
-    public var isInstalled: Bool { hasPackage && writtenLauncher == launcherText }
+    /// Whether these very releases and this launcher are there, complete.
+    public var isInstalled: Bool { hasPackages && files.allSatisfy { Self.text(of: $0.path) == $0.text } }
 
-    private var hasPackage: Bool { (try? String(contentsOfFile: stamp.string, encoding: .utf8)) == Self.package }
-    private var writtenLauncher: String? { try? String(contentsOfFile: launcher.string, encoding: .utf8) }
+    private var hasPackages: Bool { Self.text(of: stamp) == engine.packages }
+
+    private static func text(of path: FilePath) -> String? { try? String(contentsOfFile: path.string, encoding: .utf8) }
 
     /// Takes note that what is there does not work: the next install begins anew.
     func discard() { try? FileManager.default.removeItem(atPath: stamp.string) }
@@ -46,30 +49,32 @@ public struct EngineInstaller: Sendable {
     /// - Throws: ``NoEngine`` with what the failing step printed.
     public func install() async throws {
         guard !isInstalled else { return }
-        try FileManager.default.createDirectory(atPath: launcher.removingLastComponent().string, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: bin.string, withIntermediateDirectories: true)
         let lock = try await FileLock.folder(folder)
         defer { withExtendedLifetime(lock) {} }
         guard !isInstalled else { return }
-        // With an update of Maru comes a launcher, often for the same package: that is no reason to download it again.
-        if hasPackage, writtenLauncher?.hasPrefix(shebang) == true { return try writeLauncher() }
+        // With an update of Maru comes a launcher, often for the same packages: that is no reason to download them again.
+        if hasPackages, Self.text(of: launcher)?.hasPrefix(shebang) == true { return try writeLauncher() }
         try? FileManager.default.removeItem(atPath: stamp.string)
         try? FileManager.default.removeItem(atPath: folder.appending("venv").string)
         try await step(
             "python3", ["-m", "venv", folder.appending("venv").string],
             hint: "Python 3 with its venv module is needed (Debian: apt install python3-venv).")
+        let requirements = folder.appending("requirements.txt").string
+        try engine.packages.write(toFile: requirements, atomically: true, encoding: .utf8)
         try await step(
-            python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", Self.package],
-            hint: "The package index must be reachable.")
+            python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--no-deps", "--requirement", requirements],
+            hint: engine.hint)
         try writeLauncher()
         try writeStamp()
     }
 
     /// Says that the engine is complete.
-    func writeStamp() throws { try Self.package.write(toFile: stamp.string, atomically: true, encoding: .utf8) }
+    func writeStamp() throws { try engine.packages.write(toFile: stamp.string, atomically: true, encoding: .utf8) }
 
-    /// Writes the program that stands for llama-server.
+    /// Writes the program that is run, and what it imports.
     func writeLauncher() throws {
-        try launcherText.write(toFile: launcher.string, atomically: true, encoding: .utf8)
+        for (path, text) in files { try text.write(toFile: path.string, atomically: true, encoding: .utf8) }
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher.string)
     }
 

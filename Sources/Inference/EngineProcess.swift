@@ -198,7 +198,7 @@ public actor EngineProcess: Service {
                 guard !Task.isCancelled, configuration == self.configuration else { return }
                 state = .ready(endpoint)
                 readySince = .now
-                logger.info("the model is loaded", metadata: ["model": "\(configuration.model)", "engine_build": "\(engine.build ?? 0)"])
+                logger.info("the model is loaded", metadata: ["model": "\(configuration.model)", "engine": "\(engine)"])
                 return
             }
             try? await Task.sleep(for: .milliseconds(150))

@@ -13,6 +13,8 @@ public struct DamagedModel: Error, CustomStringConvertible, Sendable {
 public struct GGUFHeader: Sendable, Equatable {
     public let architecture: String
     public let name: String?
+    /// The kind of tokenizer, in llama.cpp's words: `gpt2` for byte pairs, `t5` for SentencePiece unigrams, `bert` for word pieces.
+    public let tokenizer: String?
     /// Tokens the model was trained to read.
     public let contextLength: Int?
     public let embeddingLength: Int?
@@ -77,6 +79,7 @@ public struct GGUFHeader: Sendable, Equatable {
         }
         self.architecture = architecture
         name = facts.texts["general.name"]
+        tokenizer = facts.texts["tokenizer.ggml.model"]
         let own = architecture + "."
         contextLength = try facts.number(own + "context_length", atMost: 1 << 31)
         embeddingLength = try facts.number(own + "embedding_length", atMost: 1 << 20)

@@ -44,7 +44,8 @@ struct RunningEngine: Sendable, CustomStringConvertible {
     /// What of the arguments that keep strangers and known weaknesses away is not there.
     func missing(of engine: Engine) -> [String] {
         var demanded = [["--host", "127.0.0.1"], ["--api-key-file"]]
-        if engine.knows("--cache-ram") { demanded.append(["--cache-ram", "0"]) }
+        // What embeds has no cache of prompts.
+        if engine.knows("--cache-ram"), !arguments.contains("--embeddings") { demanded.append(["--cache-ram", "0"]) }
         return demanded.filter { part in
             !arguments.indices.contains { arguments[$0...].starts(with: part) }
         }.map { $0.joined(separator: " ") }

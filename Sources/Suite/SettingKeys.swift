@@ -89,6 +89,10 @@ public enum SettingKeys {
     // MARK: Embedding
     public static let embeddingModel = Setting.text(
         "EMBEDDING_MODEL", "multilingual-e5-small", "Embedding model: a name of `maru models list` or a file in MODELS_DIR.")
+    public static let embeddingEngine = Setting.text(
+        "EMBEDDING_ENGINE", "",
+        "What embeds; empty: on a CPU the managed encoder, if it is there and knows the model, else llama-server; `llama-server`; or a program's path."
+    )
     public static let embeddingBatchSize = Setting.integer(
         "EMBEDDING_BATCH_SIZE", 64, in: 1...1_024,
         "Texts of a batch at the most; a batch holds texts of all calls that wait, and no more tokens than the longest text may have.")
@@ -203,8 +207,9 @@ extension SettingKeys {
         host, gatewayPort, inferenceChatPort, inferenceCodePort, ragPort, embeddingPort, memoryPort, mcpPort, qdrantPort, allowedHosts,
         allowedOrigins, dataDirectory, modelsDirectory, logLevel, securityMode, maxBodyBytes, maxConcurrentRequests, requestTimeout,
         llamaServer, chatModel, codeModel, gpuLayers, llamaThreads, llamaContext, llamaBatch, llamaParallel, chatAlias, codeAlias,
-        llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingBatchSize, embeddingNormalize, embeddingThreads, embeddingMaxTexts,
-        embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap, ragDefaultCollection,
+        llmRequestTimeout, llmConnectTimeout, embeddingModel, embeddingEngine, embeddingBatchSize, embeddingNormalize, embeddingThreads,
+        embeddingMaxTexts, embeddingMaxChars, qdrantURL, qdrantAPIKey, qdrantMaxRetries, ragTopK, ragChunkSize, ragChunkOverlap,
+        ragDefaultCollection,
         ragLLMTimeout, ragLLMMaxTokens, ragLLMTemperature, ragContextTokens, ragCacheHours, ragAnalyticsDays, ragAnalyticsQueries,
         documentsDirectory, defaultProject, memoryRecallChars, memorySyncInterval, memoryExpiryInterval, memoryDigestInterval,
         memoryBackupTime, apiKey,

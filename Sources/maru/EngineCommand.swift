@@ -5,32 +5,47 @@ import Suite
 /// `maru engine`.
 struct EngineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "engine", abstract: "The llama-server that runs the models.", subcommands: [Install.self, Show.self])
+        commandName: "engine", abstract: "The engines that run the models.", subcommands: [Install.self, Show.self])
 
     struct Install: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Install the managed engine (\(EngineInstaller.downloadSize)), unless a llama-server is there already.")
+            abstract: "Install the managed engines, unless they are there already.",
+            discussion: """
+                llama-server (\(ManagedEngine.llamaServer.downloadSize)) runs any model; it is not installed when there is one on PATH or \
+                LLAMA_SERVER names one. onnx-encoder (\(ManagedEngine.encoder.downloadSize)) runs embedding models on the CPU, several times as \
+                fast; where it cannot be installed, or EMBEDDING_ENGINE says so, llama-server embeds.
+                """)
         @OptionGroup var given: SettingFlags
 
         func run() async throws {
             let settings = try await given.load()
-            let engine = try await EngineDiscovery(settings: settings).install {
-                print("Installing \(EngineInstaller.package) (\(EngineInstaller.downloadSize), some 10 seconds) …")
-            }
+            let discovery = EngineDiscovery(settings: settings)
+            let engine = try await discovery.install { Self.announce(.llamaServer) }
             print("Engine: \(engine)")
             if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
+            do {
+                if let encoder = try await discovery.installEncoder({ Self.announce(.encoder) }) { print("Encoder: \(encoder.place)") }
+            } catch let error as NoEngine {
+                print("  ⚠️ llama-server embeds, since there is no encoder: \(error)")
+            }
+        }
+
+        private static func announce(_ engine: ManagedEngine) {
+            print("Installing \(engine.description) (\(engine.downloadSize), some 10 seconds) …")
         }
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the engine in use and the advisories that concern it.")
+        static let configuration = CommandConfiguration(abstract: "Show the engines in use and the advisories that concern them.")
         @OptionGroup var given: SettingFlags
 
         func run() async throws {
-            let engine = try await EngineDiscovery(settings: try await given.load()).find()
+            let discovery = EngineDiscovery(settings: try await given.load())
+            let engine = try await discovery.find()
             print("Engine: \(engine)")
             if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
             for advisory in EngineAdvisories.applying(to: engine) { print("  \(advisory)") }
+            if let encoder = try await discovery.existingEncoder() { print("Encoder: \(encoder.place)") }
         }
     }
 }

@@ -19,6 +19,10 @@ enum RealEmbedding {
     static let server = environment["MARU_TEST_LLAMA_SERVER"] ?? ""
     static let model = FilePath(environment["MARU_TEST_MODELS"] ?? "").appending("multilingual-e5-small-Q4_0.gguf")
     static let isThere = !server.isEmpty && FileManager.default.fileExists(atPath: model.string)
+    /// The encoder, which embeds in these tests where the machine has one.
+    static let encoder = environment["MARU_TEST_ENCODER"] ?? ""
+    static let hasEncoder = isThere && !encoder.isEmpty
+    static let needsEncoder: Comment = "needs MARU_TEST_ENCODER besides what the other tests need"
     static let need: Comment = "needs MARU_TEST_LLAMA_SERVER, and multilingual-e5-small-Q4_0.gguf in the folder MARU_TEST_MODELS"
 }
 
@@ -45,10 +49,10 @@ struct RunningEmbedding: Sendable {
     let models: FilePath
 
     /// Runs a service, and a vector store without collections beside it, until the body is done.
-    static func with(
-        _ values: [String: String] = [:], in folder: FilePath, _ body: @escaping @Sendable (RunningEmbedding) async throws -> Void
-    ) async throws {
-        let own = ["LLAMA_SERVER": RealEmbedding.server]
+    static func with<Value: Sendable>(
+        _ values: [String: String] = [:], in folder: FilePath, _ body: @escaping @Sendable (RunningEmbedding) async throws -> Value
+    ) async throws -> Value {
+        let own = ["LLAMA_SERVER": RealEmbedding.server, "EMBEDDING_ENGINE": RealEmbedding.encoder]
         let plain = try await Settings.test(own.merging(values) { _, given in given }, folder: folder)
         try plain.dataFolders.create()
         try FileManager.default.createDirectory(atPath: plain.modelsFolder.string, withIntermediateDirectories: true)
@@ -57,16 +61,16 @@ struct RunningEmbedding: Sendable {
                 atPath: plain.modelsFolder.appending(name).string, withDestinationPath: RealEmbedding.model.string)
         }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        try await withRunning(Collections(), settings: plain) { store in
+        return try await withRunning(Collections(), settings: plain) { store in
             let port = try #require(store.port)
             let settings = try await Settings.test(
                 own.merging(values) { _, given in given }.merging(["QDRANT_URL": "http://127.0.0.1:\(port)"]) { $1 }, folder: folder)
             let clients = SuiteClients(settings: settings, key: nil)
             let service = try await EmbeddingService(settings: settings, clients: clients, logger: logger)
-            try await withRunning(service, settings: settings) { client in
+            return try await withRunning(service, settings: settings) { client in
                 let port = try #require(client.port)
                 let http = ServiceClient(name: "embedding", baseURL: "http://127.0.0.1:\(port)", timeout: .seconds(240))
-                try await body(RunningEmbedding(service: service, http: http, models: settings.modelsFolder))
+                return try await body(RunningEmbedding(service: service, http: http, models: settings.modelsFolder))
             }
         }
     }
