@@ -1,7 +1,9 @@
 import Foundation
+import Inference
 import NIOHTTP1
 import ServiceKit
 import SuiteAPI
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -43,8 +45,8 @@ struct EncoderTests {
     func alone() async throws {
         try await withScratchFolder { folder in
             var seen: [[[Float]]] = []
-            for _ in 0..<2 {
-                seen += try await RunningEmbedding.with(in: folder) { running in
+            for start in ["first", "second"] {
+                seen += try await RunningEmbedding.with(in: folder.appending(start)) { running in
                     _ = try await running.ready()
                     let together = try await running.embed(Self.texts).embeddings
                     var alone: [[Float]] = []
