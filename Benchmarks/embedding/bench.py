@@ -58,9 +58,11 @@ def main():
     passages = [" ".join((item["user_query"], item["ai_response"])) for item in content["conversations"]]
     passages = [" ".join(passages[start : start + 3]) for start in range(0, len(passages) - 2, 3)][:64]
     encoder = os.environ.get("EMBEDDING_ENGINE") or sys.exit("There is no encoder here: maru engine install says why.")
-    engines = {"encoder": Embedding(encoder), "llama-server": Embedding("llama-server")}
-    measured = {name: {"question": [], "batch_1": 0.0, "batch_32": 0.0} for name in engines}
+    engines = {}
     try:
+        for name, engine in (("encoder", encoder), ("llama-server", "llama-server")):
+            engines[name] = Embedding(engine)
+        measured = {name: {"question": [], "batch_1": 0.0, "batch_32": 0.0} for name in engines}
         for service in engines.values():
             service.embed(passages[:4], "passage")
         for _ in range(given.rounds):

@@ -25,6 +25,9 @@ public struct EmbeddingService: SuiteService {
         let machine = await Machine.current().seen(by: llama)
         let share = try await store.plan(for: machine).share(.embedding)
         let engine = try await discovery.find(toEmbedWith: file.header, gpuLayers: share.gpuLayers, else: llama)
+        if let reason = engine.passedOver, reason != llama.passedOver {
+            logger.warning("the encoder does not work, llama-server embeds", metadata: ["reason": "\(reason)"])
+        }
         let process = EngineProcess(
             name: id.rawValue, configuration: .embedding(file.path, share: share), engine: engine, runFolder: settings.dataFolders.run,
             logger: logger)

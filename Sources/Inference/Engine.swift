@@ -7,7 +7,18 @@ import SystemPackage
 /// A llama-server, or what takes its place for some models, that this machine can run.
 public struct Engine: Sendable, CustomStringConvertible {
     /// Where it was found.
-    public enum Origin: String, Sendable { case setting = "LLAMA_SERVER", embeddingSetting = "EMBEDDING_ENGINE", path = "PATH", managed }
+    public enum Origin: String, Sendable {
+        case setting = "LLAMA_SERVER", embeddingSetting = "EMBEDDING_ENGINE", path = "PATH", managed
+
+        /// What to do about one that does not work.
+        var advice: String {
+            switch self {
+            case .setting, .path: "Set LLAMA_SERVER to another one."
+            case .embeddingSetting: "Set EMBEDDING_ENGINE to another one, or to llama-server."
+            case .managed: "Install it anew with: maru engine install"
+            }
+        }
+    }
 
     public let path: FilePath
     public let origin: Origin
@@ -20,9 +31,7 @@ public struct Engine: Sendable, CustomStringConvertible {
     /// Why the one on PATH, which would have come first, is not used.
     public var passedOver: String?
 
-    public var description: String { "\(place), build \(build.map(String.init) ?? "unknown")" }
-    /// Where it lies, and how it was found.
-    public var place: String { "\(path) (\(origin.rawValue))" }
+    public var description: String { "\(path) (\(origin.rawValue))" + (build.map { ", build \($0)" } ?? "") }
 
     /// Whether this build has a command-line flag.
     public func knows(_ flag: String) -> Bool {
@@ -30,7 +39,7 @@ public struct Engine: Sendable, CustomStringConvertible {
     }
 }
 
-/// No llama-server can be used, and why.
+/// No engine can be used, and why.
 public struct NoEngine: Error, CustomStringConvertible {
     public let description: String
 }
@@ -114,17 +123,17 @@ public struct EngineDiscovery: Sendable {
             throw NoEngine(
                 description:
                     "\(path) (found by \(origin.rawValue)) is no llama-server that can be kept to itself: its --help does not name "
-                    + "--model and --api-key-file. Set LLAMA_SERVER to another one.")
+                    + "--model and --api-key-file. \(origin.advice)")
         }
         return engine
     }
 
-    /// The managed engines for Linux compute on the CPU. Others list the devices they were built for; those that cannot are old,
+    /// The encoder computes on the CPU, and so does the managed llama-server for Linux. Others list the devices they were built for; those that cannot are old,
     /// and are believed to be able.
     private func usesGPU(_ path: FilePath, version: String, help: String) async -> Bool {
-        guard await Machine.current().hasGPU else { return false }
+        guard await Machine.current().hasGPU, !version.contains("onnxruntime") else { return false }
         #if os(Linux)
-            if version.contains("xllamacpp") || version.contains("onnxruntime") { return false }
+            if version.contains("xllamacpp") { return false }
         #endif
         guard help.contains("--list-devices"), let devices = try? await output(of: path, "--list-devices") else { return true }
         return devices.contains(#/(?m)^\s+\w+: .*MiB/#)

@@ -36,7 +36,7 @@ public struct EngineConfiguration: Sendable, Equatable {
         var arguments = [
             "--host", "127.0.0.1", "--port", String(port), "--api-key-file", keyFile.string, "--model", model.string, "--alias", alias,
             "--ctx-size", String(context), "--batch-size", String(batch), "--ubatch-size", String(batch), "--parallel", String(parallel),
-            "--n-gpu-layers", String(gpuLayers), "--threads", String(threads),
+            "--n-gpu-layers", String(engine.usesGPU ? gpuLayers : 0), "--threads", String(threads),
         ]
         if use == .embedding { arguments += ["--embeddings", "--pooling", "mean"] } else { arguments += ["--jinja"] }
         let tightening: [[String]] = [

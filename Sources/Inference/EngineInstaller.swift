@@ -66,6 +66,9 @@ public struct EngineInstaller: Sendable {
             python.string, ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--no-deps", "--requirement", requirements],
             hint: engine.hint)
         try writeLauncher()
+        try await step(
+            python.string, ["-c", "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2])", bin.string, engine.module],
+            hint: "The packages do not run on this machine.")
         try writeStamp()
     }
 

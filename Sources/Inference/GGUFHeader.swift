@@ -31,6 +31,7 @@ public struct GGUFHeader: Sendable, Equatable {
     public let weights: Weights
     public let hasChatTemplate: Bool
     public let tensorCount: Int
+    let tensorNames: Set<String>
     /// Bytes the file must have for all its tensors.
     public let requiredSize: Int64
 
@@ -92,6 +93,7 @@ public struct GGUFHeader: Sendable, Equatable {
         weights = Weights(tensors, layers: blockCount ?? 0, end: max(end, UInt64(fileSize) - start))
         hasChatTemplate = facts.texts["tokenizer.chat_template"] != nil
         self.tensorCount = tensorCount
+        tensorNames = Set(tensors.map(\.name))
         requiredSize = Int64(required)
     }
 }

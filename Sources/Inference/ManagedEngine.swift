@@ -14,6 +14,8 @@ public struct ManagedEngine: Sendable {
     let launcher: String
     /// What the program imports, beside it.
     let modules: [(file: String, text: String)]
+    /// The module that needs the packages: one that can be imported works.
+    let module: String
 
     private static let common = (file: "engine_process.py", text: String(decoding: PackageResources.engine_process_py, as: UTF8.self))
 }
@@ -23,16 +25,21 @@ extension ManagedEngine {
     public static let llamaServer = ManagedEngine(
         program: "llama-server", packages: "xllamacpp==2026.10.11549", downloadSize: "34 MB",
         hint: "The package index must be reachable.",
-        launcher: String(decoding: PackageResources.llama_server_py, as: UTF8.self), modules: [common])
+        launcher: String(decoding: PackageResources.llama_server_py, as: UTF8.self), modules: [common], module: "xllamacpp")
 
     /// ONNX Runtime, for embedding models on the CPU: several times as fast there as llama.cpp (Benchmarks/embedding).
     public static let encoder = ManagedEngine(
-        program: "onnx-encoder", packages: String(decoding: PackageResources.encoder_requirements_txt, as: UTF8.self),
+        program: "onnx-encoder", packages: pinned(PackageResources.encoder_requirements_txt),
         downloadSize: "55 MB",
         hint: "The package index must be reachable, and Python be 3.11 or newer.",
         launcher: String(decoding: PackageResources.onnx_encoder_py, as: UTF8.self),
-        modules: [common, (file: "encoder.py", text: String(decoding: PackageResources.encoder_py, as: UTF8.self))])
+        modules: [common, (file: "encoder.py", text: String(decoding: PackageResources.encoder_py, as: UTF8.self))], module: "encoder")
 
-    /// What is installed, in words.
-    public var description: String { packages.split(separator: "\n").first { $0.contains("==") }.map(String.init) ?? program }
+    /// The packages of a list, without its comments: other words are no reason to install anew.
+    private static func pinned(_ requirements: [UInt8]) -> String {
+        String(decoding: requirements, as: UTF8.self).split(separator: "\n").filter { $0.contains("==") }.joined(separator: "\n")
+    }
+
+    /// What is installed, in words: the first package, which the others are there for.
+    public var description: String { packages.split(separator: "\n").first.map(String.init) ?? program }
 }

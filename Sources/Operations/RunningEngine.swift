@@ -44,8 +44,9 @@ struct RunningEngine: Sendable, CustomStringConvertible {
     /// What of the arguments that keep strangers and known weaknesses away is not there.
     func missing(of engine: Engine) -> [String] {
         var demanded = [["--host", "127.0.0.1"], ["--api-key-file"]]
-        // What embeds has no cache of prompts.
-        if engine.knows("--cache-ram"), !arguments.contains("--embeddings") { demanded.append(["--cache-ram", "0"]) }
+        // The encoder has no cache of prompts.
+        let isEncoder = arguments.contains { $0.hasSuffix("/onnx-encoder") }
+        if engine.knows("--cache-ram"), !isEncoder { demanded.append(["--cache-ram", "0"]) }
         return demanded.filter { part in
             !arguments.indices.contains { arguments[$0...].starts(with: part) }
         }.map { $0.joined(separator: " ") }

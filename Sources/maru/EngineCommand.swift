@@ -13,7 +13,7 @@ struct EngineCommand: AsyncParsableCommand {
             discussion: """
                 llama-server (\(ManagedEngine.llamaServer.downloadSize)) runs any model; it is not installed when there is one on PATH or \
                 LLAMA_SERVER names one. onnx-encoder (\(ManagedEngine.encoder.downloadSize)) runs embedding models on the CPU, several times as \
-                fast; where it cannot be installed, or EMBEDDING_ENGINE says so, llama-server embeds.
+                fast; where it cannot be installed, on a GPU, or if EMBEDDING_ENGINE says so, llama-server embeds.
                 """)
         @OptionGroup var given: SettingFlags
 
@@ -24,8 +24,10 @@ struct EngineCommand: AsyncParsableCommand {
             print("Engine: \(engine)")
             if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
             do {
-                if let encoder = try await discovery.installEncoder({ Self.announce(.encoder) }) { print("Encoder: \(encoder.place)") }
-            } catch let error as NoEngine {
+                if let encoder = try await discovery.installEncoder(beside: engine, { Self.announce(.encoder) }) {
+                    print("Encoder: \(encoder)")
+                }
+            } catch  where settings[SettingKeys.embeddingEngine].isEmpty {
                 print("  ⚠️ llama-server embeds, since there is no encoder: \(error)")
             }
         }
@@ -45,7 +47,7 @@ struct EngineCommand: AsyncParsableCommand {
             print("Engine: \(engine)")
             if let reason = engine.passedOver { print("  ⚠️ passed over: \(reason)") }
             for advisory in EngineAdvisories.applying(to: engine) { print("  \(advisory)") }
-            if let encoder = try await discovery.existingEncoder() { print("Encoder: \(encoder.place)") }
+            if let encoder = try await discovery.existingEncoder() { print("Encoder: \(encoder)") }
         }
     }
 }

@@ -58,6 +58,18 @@ struct EncoderTests {
         }
     }
 
+    @Test("A long text of characters that the vocabulary does not have is cut where the model ends")
+    func cut() async throws {
+        try await withScratchFolder { folder in
+            try await RunningEmbedding.with(in: folder) { running in
+                _ = try await running.ready()
+                let text = String(repeating: "👩\u{200d}🚀 \u{e123} ", count: 400)
+                let answer = try await running.embed([text, "short"], truncate: true)
+                #expect(answer.truncated == [0] && answer.embeddings.count == 2)
+            }
+        }
+    }
+
     @Test("What looks like a mark of the model is text")
     func marks() async throws {
         try await withScratchFolder { folder in

@@ -10,13 +10,26 @@ import Testing
 struct EncoderDiscoveryTests {
     private let llama = Engine(path: "/x/llama-server", origin: .path, build: 1, help: "", usesGPU: false)
 
-    private func header(architecture: String = "bert", tokenizer: String = "t5") throws -> GGUFHeader {
-        let data = GGUFHeaderTests.file([("general.architecture", .text(architecture)), ("tokenizer.ggml.model", .text(tokenizer))])
+    private func header(
+        architecture: String = "bert", tokenizer: String = "t5", width: UInt32 = 8, without missing: String? = nil
+    ) throws -> GGUFHeader {
+        let parts = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down", "attn_output_norm", "layer_output_norm"]
+        let names =
+            ["token_embd.weight", "position_embd.weight", "token_types.weight"]
+            + (["token_embd_norm"] + (0..<2).flatMap { layer in parts.map { "blk.\(layer).\($0)" } }).flatMap {
+                ["\($0).weight", "\($0).bias"]
+            }
+        let data = GGUFHeaderTests.file(
+            [
+                ("general.architecture", .text(architecture)), ("tokenizer.ggml.model", .text(tokenizer)),
+                ("\(architecture).block_count", .number(2)), ("\(architecture).embedding_length", .number(width)),
+                ("\(architecture).feed_forward_length", .number(4 * width)), ("\(architecture).attention.causal", .flag(false)),
+            ], tensors: names.filter { $0 != missing })
         return try GGUFHeader(head: data, fileSize: Int64(data.count))
     }
 
     /// A managed encoder whose Python answers as the real one's does.
-    private func install(in settings: Settings) throws {
+    private func install(in settings: Settings, answer: String = "echo 'onnxruntime 1 --model FILE --api-key-file FILE'") throws {
         let folder = settings.dataFolders.engine.appending("encoder")
         let installer = EngineInstaller(.encoder, folder: folder)
         let python = folder.appending("venv").appending("bin").appending("python3")
@@ -24,8 +37,7 @@ struct EncoderDiscoveryTests {
             try FileManager.default.createDirectory(
                 atPath: path.removingLastComponent().string, withIntermediateDirectories: true)
         }
-        try "#!/bin/sh\necho 'onnxruntime 1 --model FILE --api-key-file FILE'\n".write(
-            toFile: python.string, atomically: true, encoding: .utf8)
+        try "#!/bin/sh\n\(answer)\n".write(toFile: python.string, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: python.string)
         try installer.writeLauncher()
         try installer.writeStamp()
@@ -46,10 +58,17 @@ struct EncoderDiscoveryTests {
             #expect(try await found(header(), gpuLayers: 1).path == llama.path)
             #expect(try await found(header(architecture: "nomic-bert")).path == llama.path)
             #expect(try await found(header(tokenizer: "bert")).path == llama.path)
+            #expect(try await found(header(width: 4_096)).path == llama.path)
+            #expect(try await found(header(without: "blk.1.attn_k.bias")).path == llama.path)
 
             let other = try await Settings.test(["EMBEDDING_ENGINE": "llama-server"], folder: folder)
             let engine = try await EngineDiscovery(settings: other).find(toEmbedWith: header(), gpuLayers: 0, else: llama)
             #expect(engine.path == llama.path)
+
+            try install(in: settings, answer: "echo broken; exit 1")
+            let fallback = try await found(header())
+            #expect(fallback.path == llama.path && fallback.passedOver?.contains("onnx-encoder") == true)
+            await #expect(throws: NoEngine.self) { try await discovery.existingEncoder() }
         }
     }
 

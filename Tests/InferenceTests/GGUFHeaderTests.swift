@@ -9,15 +9,16 @@ struct GGUFHeaderTests {
         case text(String), number(UInt32), numbers([UInt32]), flag(Bool), texts([String])
     }
 
-    /// A small whole file: three F32 tensors of 8 elements, one before the layers, one in the second, one after them.
-    static func file(_ own: [(String, Value)] = []) -> Data {
+    /// A small whole file of F32 tensors of 8 elements: as it is, one before the layers, one in the second, one after them.
+    static func file(
+        _ own: [(String, Value)] = [], tensors: [String] = ["token_embd.weight", "blk.1.ffn_up.weight", "output_norm.weight"]
+    ) -> Data {
         var data = Data("GGUF".utf8)
         func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) } }
         func append(_ text: String) {
             append(UInt64(text.utf8.count))
             data.append(contentsOf: text.utf8)
         }
-        let tensors = ["token_embd.weight", "blk.1.ffn_up.weight", "output_norm.weight"]
         let pairs = [("general.architecture", Value.text("llama")), ("llama.context_length", .number(2_048))] + own
         append(UInt32(3))
         append(UInt64(tensors.count))

@@ -96,7 +96,9 @@ class Tokens:
         scores, kinds = facts["scores"], facts["token_type"]
         model = sentencepiece_model_pb2.ModelProto()
         model.trainer_spec.model_type = model.trainer_spec.UNIGRAM
-        model.trainer_spec.unk_id, model.trainer_spec.pad_id = facts["unknown_token_id"], facts["padding_token_id"]
+        model.trainer_spec.unk_id, model.trainer_spec.pad_id = facts["unknown_token_id"], facts.get("padding_token_id", -1)
+        # An unknown character stands in a text as one that no vocabulary has, so that it is one unknown token when it is read again.
+        model.trainer_spec.unk_surface = "\ue000"
         model.trainer_spec.bos_id, model.trainer_spec.eos_id = self.first, self.last
         model.normalizer_spec.precompiled_charsmap = bytes(facts.get("precompiled_charsmap", b""))
         model.normalizer_spec.add_dummy_prefix = facts.get("add_space_prefix", True)
@@ -138,7 +140,7 @@ class Graph:
     MOVED = 0.7
     MICROSOFT = "com.microsoft"
 
-    def __init__(self, file, pooling, ranges=None, is_probe=False):
+    def __init__(self, file, ranges=None, is_probe=False):
         """`ranges`: the greatest input of each channel of each matrix, for weights of bytes; none for 32-bit numbers.
         `is_probe`: give those ranges in place of the vector."""
         self.file, self.ranges = file, ranges
@@ -154,7 +156,9 @@ class Graph:
             inner = self.node("Gelu", [self.linear(rows, at + "ffn_up")], self.MICROSOFT)
             rows = self.node("Add", [rows, self.linear(inner, at + "ffn_down")])
             rows = self.normalised(rows, at + "layer_output_norm", epsilon)
-        outputs = {name: self.range(value) for name, value in self.inputs.items()} if is_probe else {"": self.pooled(rows, pooling)}
+        # A text's vector is the mean of its tokens' (E5: https://arxiv.org/abs/2212.03533).
+        mean = {"": self.node("ReduceMean", [rows], axes=[0, 1], keepdims=0)}
+        outputs = {name: self.range(value) for name, value in self.inputs.items()} if is_probe else mean
         describe, number = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
         graph = onnx.helper.make_graph(
             self.nodes, "encoder", [describe("rows", number, [1, "tokens", width])],
@@ -162,6 +166,7 @@ class Graph:
         domains = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid(self.MICROSOFT, 1)]
         self.model = onnx.helper.make_model(graph, opset_imports=domains, ir_version=9).SerializeToString()
         self.outputs = list(outputs)
+        self.weights = self.nodes = None  # copied into the model
 
     def constant(self, values):
         name = f"constant{len(self.weights)}"
@@ -179,11 +184,6 @@ class Graph:
 
     def range(self, value):
         return self.node("ReduceMax", [self.node("Abs", [value])], axes=[0, 1], keepdims=0)
-
-    def pooled(self, rows, pooling):
-        if pooling == "mean":
-            return self.node("ReduceMean", [rows], axes=[0, 1], keepdims=0)
-        return self.node("Gather", [self.node("Squeeze", [rows, self.constant(numpy.array([0]))]), self.constant(numpy.array(0))])
 
     def linear(self, value, name, beside=()):
         """`beside`: the matrices that the same value is multiplied with."""
@@ -205,25 +205,27 @@ class Graph:
 class Encoder:
     """Vectors of texts. Each text is computed by itself, so that its vector does not depend on what comes with it."""
 
-    def __init__(self, path, threads, limit, pooling):
+    def __init__(self, path, threads, limit):
         file = ModelFile(path)
         if file.facts["general.architecture"] != "bert":
             raise ValueError(f"the architecture is {file.facts['general.architecture']}; bert is known")
         self.threads = threads
         self.tokens = Tokens(file)
         self.words, self.kind = file.rows("token_embd.weight")
-        self.places = file.floats("position_embd.weight") + file.floats("token_types.weight")[0]
+        # Files of llama-quantize leave out a dimension of 1.
+        kinds = file.floats("token_types.weight").reshape(-1, file.own("embedding_length"))
+        self.places = file.floats("position_embd.weight") + kinds[0]
         self.limit = min(limit or len(self.places), len(self.places))
         ranges = None
         if multiplies_bytes():
-            probe = Graph(file, pooling, is_probe=True)
+            probe = Graph(file, is_probe=True)
             session, ranges = self.session(probe), {}
             for sample in self.tokens.samples(16, 64):
                 for name, seen in zip(probe.outputs, session.run(None, {"rows": self.rows(sample)})):
                     ranges[name] = numpy.maximum(ranges.get(name, 0), seen)
             del probe, session
             give_back_memory()
-        self.running = self.session(Graph(file, pooling, ranges))
+        self.running = self.session(Graph(file, ranges))
         del file, ranges
         give_back_memory()
         self.vector([self.tokens.first, self.tokens.last])

@@ -10,7 +10,7 @@ USAGE, CANNOT_START = 64, 70  # sysexits.h
 
 
 class Flags(argparse.ArgumentParser):
-    """The flags of llama-server that Maru passes. All others are refused, rather than run with a setting ignored."""
+    """The flags of llama-server that Maru passes to every engine. All others are refused, rather than run with a setting ignored."""
 
     def __init__(self, program, description):
         super().__init__(prog=program, description=description, allow_abbrev=False)

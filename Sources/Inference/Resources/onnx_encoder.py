@@ -17,7 +17,7 @@ import threading
 from engine_process import Flags, begin, cannot_start, keys
 
 NAME = "onnx-encoder"
-MOST_BYTES = 64 << 20  # of a request's body
+MOST_BYTES = 16 << 20  # of a request's body: a million characters, as JSON may write them
 
 
 def parse(arguments):
@@ -28,8 +28,10 @@ def parse(arguments):
             flags.error("--embeddings is required: it does nothing else")
         if options.n_gpu_layers:
             flags.error("--n-gpu-layers: it computes on the processor")
-        if options.pooling not in ("mean", "cls"):
-            flags.error("--pooling: mean or cls")
+        if options.parallel not in (None, 1):
+            flags.error("--parallel: it computes one text at a time")
+        if options.pooling != "mean":
+            flags.error("--pooling: it takes the mean")
     return options
 
 
@@ -37,6 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one packet
+    timeout = 600  # seconds a connection may stall
 
     def do_GET(self):
         if self.path == "/health":
@@ -46,16 +49,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         work = {"/tokenize": self.tokenize, "/detokenize": self.detokenize, "/v1/embeddings": self.embeddings}.get(self.path)
         size = self.headers.get("Content-Length", "")
-        if not size.isdigit() or int(size) > MOST_BYTES:
-            self.close_connection = True
-            return self.fail(413 if size.isdigit() else 411, f"a body of up to {MOST_BYTES} bytes and its Content-Length are needed")
-        body = self.rfile.read(int(size))
-        if not self.is_allowed():
-            return self.fail(401, "the key is wrong")
-        if work is None:
-            return self.fail(404, f"there is no {self.path}")
+        is_size = size.isascii() and size.isdigit()
+        refusal = (
+            (401, "the key is wrong") if not self.is_allowed()
+            else (404, f"there is no {self.path}") if work is None
+            else (411, "Content-Length is needed") if not is_size
+            else (413, f"a body has {MOST_BYTES} bytes at the most") if int(size) > MOST_BYTES
+            else None)
+        if refusal:
+            self.close_connection = True  # its body is not read
+            return self.fail(*refusal)
         try:
-            answer = work(json.loads(body))
+            answer = work(json.loads(self.rfile.read(int(size))))
         except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             return self.fail(400, f"{type(error).__name__}: {error}")
         except Exception as error:  # ONNX Runtime's own, of no class that it names
@@ -120,11 +125,13 @@ class Server(http.server.ThreadingHTTPServer):
         self.alias, self.lock = options.alias or os.path.basename(options.model), threading.Lock()
         from encoder import Encoder  # takes a second: not for --help
 
-        self.encoder = Encoder(options.model, options.threads or 1, options.ubatch_size or options.ctx_size, options.pooling)
+        self.encoder = Encoder(options.model, options.threads or 1, options.ubatch_size or options.ctx_size)
         super().__init__((options.host, options.port), Handler)
 
     def handle_error(self, request, client_address):
-        pass  # a client that left
+        error = sys.exc_info()[1]
+        if not isinstance(error, (ConnectionError, TimeoutError)):  # a client that left
+            print(f"{NAME}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
 
 def main():
@@ -136,7 +143,7 @@ def main():
     try:
         server = Server(options)
     except Exception as error:
-        cannot_start(NAME, error)
+        cannot_start(NAME, f"{type(error).__name__}: {error} (llama-server may know the model: EMBEDDING_ENGINE=llama-server)")
     print(f"{NAME}: ready at {options.host}:{options.port}", file=sys.stderr, flush=True)
     server.serve_forever()
 
