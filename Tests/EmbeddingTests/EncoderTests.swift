@@ -63,9 +63,19 @@ struct EncoderTests {
         try await withScratchFolder { folder in
             try await RunningEmbedding.with(in: folder) { running in
                 _ = try await running.ready()
-                let text = String(repeating: "👩\u{200d}🚀 \u{e123} ", count: 400)
-                let answer = try await running.embed([text, "short"], truncate: true)
+                let unknown = "👩\u{200d}🚀 \u{e123} "
+                let answer = try await running.embed([String(repeating: unknown, count: 400), "short"], truncate: true)
                 #expect(answer.truncated == [0] && answer.embeddings.count == 2)
+
+                // What tokens are turned into is read as the same tokens again, so the first cut is the last.
+                let endpoint = try #require(await running.service.process.endpoint())
+                let engine = ServiceClient(name: "encoder", baseURL: endpoint.baseURL, key: endpoint.key, timeout: .seconds(60))
+                func tokens(_ text: JSONValue) async throws -> JSONValue {
+                    try await engine.send(.POST, "/tokenize", body: ["content": text] as JSONValue)
+                }
+                let first = try await tokens(.string(unknown))
+                let text: JSONValue = try await engine.send(.POST, "/detokenize", body: first)
+                #expect(try await tokens(text["content"] ?? .null) == first)
             }
         }
     }

@@ -97,8 +97,8 @@ class Tokens:
         model = sentencepiece_model_pb2.ModelProto()
         model.trainer_spec.model_type = model.trainer_spec.UNIGRAM
         model.trainer_spec.unk_id, model.trainer_spec.pad_id = facts["unknown_token_id"], facts.get("padding_token_id", -1)
-        # An unknown character stands in a text as one that no vocabulary has, so that it is one unknown token when it is read again.
-        model.trainer_spec.unk_surface = "\ue000"
+        # An unknown character stands in a text as one that vocabularies do not have, so that it is one unknown token when it is read again.
+        model.trainer_spec.unk_surface = "\U000f0000"
         model.trainer_spec.bos_id, model.trainer_spec.eos_id = self.first, self.last
         model.normalizer_spec.precompiled_charsmap = bytes(facts.get("precompiled_charsmap", b""))
         model.normalizer_spec.add_dummy_prefix = facts.get("add_space_prefix", True)
