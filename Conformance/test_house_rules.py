@@ -292,6 +292,27 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         assert "Fatal error" not in log.read_text(), log
 
 
+@pytest.mark.parametrize("hangs_at", ["--version", "--help"])
+def test_a_service_that_is_told_to_end_while_it_tries_its_engine_leaves_nothing_of_it(own_stack, tmp_path, hangs_at):
+    engine, begun = tmp_path / "engine", tmp_path / "begun"
+    engine.write_text(f'#!/bin/sh\n[ "$1" = "{hangs_at}" ] || exit 0\ntouch "{begun}"\nexec sleep 600\n')
+    engine.chmod(0o755)
+    short = own_stack(LLAMA_SERVER=engine)
+    service = subprocess.Popen([str(MARU), "serve", "embedding"], env=short.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not begun.exists():
+            assert time.monotonic() < deadline and service.poll() is None, "the engine is not tried"
+            time.sleep(0.01)
+        service.terminate()  # as its supervisor does: it alone is told
+        _, said = service.communicate(timeout=60)
+    finally:
+        service.kill()
+        service.wait()
+    assert short.processes() == {}
+    assert service.returncode == 0 and "Error" not in said, said
+
+
 def sandboxed(service):
     """What a process runs in a sandbox, by the control group, or is about to, by the file that it gives the run."""
     found = {}

@@ -147,6 +147,7 @@ public struct EngineDiscovery: Sendable {
             }
             return result.standardOutput + result.standardError
         } catch {
+            try Task.checkCancellation()  // one that was given up on is not broken
             throw NoEngine(description: "\(path) \(argument) did not work: \(error)")
         }
     }

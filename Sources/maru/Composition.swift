@@ -8,6 +8,7 @@ import Metrics
 import Retrieval
 import Security
 import ServiceKit
+import ServiceLifecycle
 import Suite
 import SuiteAPI
 import SystemPackage
@@ -22,7 +23,16 @@ enum Composition {
         MetricsSystem.bootstrap(registry)
         let logger = Logger.service(id.rawValue, settings: settings)
         try settings.dataFolders.create()
-        guard id != .memoryMaintainer else { return try await maintain(settings, logger: logger) }
+        try await ProcessLife.run(settings, logger: logger) {
+            id == .memoryMaintainer
+                ? [try maintainer(settings, logger: logger)] : try await servers(of: id, settings, registry: registry, logger: logger)
+        }
+    }
+
+    /// A service behind its port; that of tools has one more, for administration.
+    private static func servers(
+        of id: ServiceID, _ settings: Settings, registry: PrometheusRegistry, logger: Logger
+    ) async throws -> [any Service] {
         // Whatever starts first makes it, so that there is somebody who can administer.
         _ = try KeyFile.admin(settings.dataFolders).readOrCreate()
         let database = try await SecurityDatabase.open(settings)
@@ -31,18 +41,17 @@ enum Composition {
         let guards = { try Guards(database, identities: identities, settings: settings, logger: logger) }
         let service = try await service(id, settings: settings, guards: guards, logger: logger)
         let server = ServiceServer(service, settings: settings, authenticator: authenticator, registry: registry, logger: logger)
-        guard let tools = service as? ToolsService else { return try await server.run() }
+        guard let tools = service as? ToolsService else { return [server.application()] }
         let administration = ServiceServer(
             AdministrationService(of: tools, settings: settings), settings: settings, authenticator: authenticator, registry: registry,
             logger: logger)
-        try await server.run(beside: [administration.application(port: settings[SettingKeys.mcpSecurityPort])])
+        return [administration.application(port: settings[SettingKeys.mcpSecurityPort]), server.application()]
     }
 
     /// Looks after memory, which is no work for a server.
-    private static func maintain(_ settings: Settings, logger: Logger) async throws {
+    private static func maintainer(_ settings: Settings, logger: Logger) throws -> MemoryMaintainer {
         let clients = SuiteClients(settings: settings, key: try KeyFile.service(settings.dataFolders).readOrCreate())
-        try await ProcessLife.run(
-            [MemoryMaintainer(settings: settings, clients: clients, logger: logger)], settings, logger: logger)
+        return MemoryMaintainer(settings: settings, clients: clients, logger: logger)
     }
 
     /// Serves the tools to one client over standard input and output.

@@ -94,14 +94,6 @@ public struct ServiceServer: Sendable {
             logger: logger)
     }
 
-    /// Runs until SIGTERM or SIGINT, then finishes what is running: ten seconds at the most.
-    ///
-    /// - Parameter beside: what lives and ends with it, such as a server on another port.
-    /// - Throws: when the port cannot be bound or a companion fails.
-    public func run(beside: [any Service] = []) async throws {
-        try await ProcessLife.run(beside + [application()], settings, logger: logger)
-    }
-
     private static func answer(_ request: Request, _ context: CallContext, _ route: Route, _ timeout: Duration) async throws -> Response {
         guard route.stopsWhenClientLeaves else { return try await bounded(request, context, route, timeout) }
         // The connection can only be watched for its end once the body is off it.
