@@ -30,8 +30,25 @@ struct MemoryStatistics: Sendable, Codable {
 
 extension MemoryStore {
     /// How many conversations there are, those whose time has passed included.
-    func count() async throws -> Int {
-        try await pool.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM conversations") ?? 0 }
+    ///
+    /// Counted a piece at a time, since nothing that was written meanwhile gets into the database's file while somebody reads (``Checkpoints``),
+    /// and by what is shortest: each has one row there. So it is not the number of one moment.
+    func count(atOnce: Int = 50_000) async throws -> Int {
+        var (count, last): (Int, Int64?) = (0, .min)
+        while let after = last {
+            let piece: (count: Int, last: Int64?) = try await pool.read { db in
+                let row = try Row.fetchOne(
+                    db,
+                    sql: """
+                        SELECT count(*) AS count, max(conversation_id) AS last FROM (
+                            SELECT conversation_id FROM conversation_embeddings WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?)
+                        """, arguments: [after, atOnce])
+                return (row?["count"] ?? 0, row?["last"])
+            }
+            count += piece.count
+            last = piece.last
+        }
+        return count
     }
 
     /// When the project was begun.

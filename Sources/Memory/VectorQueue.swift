@@ -29,6 +29,10 @@ extension MemoryStore {
         }
     }
 
+    /// By the index over what waits, for which the condition has to be its own (https://www.sqlite.org/partialindex.html). Left to itself,
+    /// SQLite looks at every row once the index was long when the tables were analysed.
+    private static let waiting = "conversation_embeddings INDEXED BY conversation_embeddings_waiting"
+
     /// The longest that a failed one waits.
     private static let longestWait: TimeInterval = 900
 
@@ -49,7 +53,8 @@ extension MemoryStore {
                 db,
                 sql: """
                     SELECT c.id FROM (
-                        SELECT e.conversation_id AS id FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id
+                        SELECT e.conversation_id AS id FROM conversation_embeddings e INDEXED BY conversation_embeddings_waiting
+                        JOIN conversations c ON c.id = e.conversation_id
                         WHERE e.sync_status <> 'synced' AND e.conversation_id <= ?4 AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= ?1)
                             AND (c.expires_at IS NULL OR c.expires_at > ?1)
                         ORDER BY e.conversation_id DESC LIMIT ?2
@@ -112,7 +117,7 @@ extension MemoryStore {
     func putOff(after moment: Date) async throws -> Int {
         try await pool.read { db in
             try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced' AND next_attempt_at > ?",
+                db, sql: "SELECT count(*) FROM \(Self.waiting) WHERE sync_status <> 'synced' AND next_attempt_at > ?",
                 arguments: [MemoryTime.text(moment)]) ?? 0
         }
     }
@@ -154,11 +159,11 @@ extension MemoryStore {
     /// Makes everything that failed due again.
     func retryNow() async throws -> Int {
         try await pool.write { db in
-            // The first condition is that of the index over what waits; without it every row would be looked at.
             try db.execute(
-                sql:
-                    "UPDATE conversation_embeddings SET sync_status = 'pending', next_attempt_at = NULL WHERE sync_status <> 'synced' AND sync_status = 'failed'"
-            )
+                sql: """
+                    UPDATE \(Self.waiting) SET sync_status = 'pending', next_attempt_at = NULL
+                    WHERE sync_status <> 'synced' AND sync_status = 'failed'
+                    """)
             return db.changesCount
         }
     }
@@ -202,13 +207,13 @@ extension MemoryStore {
     /// What is past its time is not told to the store any more, and does not count; while very much waits, that is not looked at.
     func queueSize(_ db: Database) throws -> Int {
         let deletions = try Int.fetchOne(db, sql: "SELECT count(*) FROM vector_deletions") ?? 0
-        let waiting = try Int.fetchOne(db, sql: "SELECT count(*) FROM conversation_embeddings WHERE sync_status <> 'synced'") ?? 0
+        let waiting = try Int.fetchOne(db, sql: "SELECT count(*) FROM \(Self.waiting) WHERE sync_status <> 'synced'") ?? 0
         guard (1...Self.window).contains(waiting) else { return waiting + deletions }
         let alive = try Int.fetchOne(
             db,
             sql: """
-                SELECT count(*) FROM conversation_embeddings e CROSS JOIN conversations c ON c.id = e.conversation_id
-                WHERE e.sync_status <> 'synced' AND (c.expires_at IS NULL OR c.expires_at > ?)
+                SELECT count(*) FROM \(Self.waiting) WHERE sync_status <> 'synced'
+                    AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = conversation_id AND expires_at <= ?)
                 """, arguments: [MemoryTime.text(now())])
         return (alive ?? 0) + deletions
     }
@@ -225,7 +230,8 @@ extension MemoryStore {
                     UNION ALL
                     SELECT e.conversation_id, 'upsert', e.sync_status, e.attempts, e.next_attempt_at, e.last_error, e.created_at,
                         11 - c.importance_score
-                    FROM conversation_embeddings e JOIN conversations c ON c.id = e.conversation_id WHERE e.sync_status <> 'synced'
+                    FROM conversation_embeddings e INDEXED BY conversation_embeddings_waiting
+                    JOIN conversations c ON c.id = e.conversation_id WHERE e.sync_status <> 'synced'
                         AND (c.expires_at IS NULL OR c.expires_at > ?)
                     ORDER BY rank, created_at LIMIT ?
                     """, arguments: [MemoryTime.text(now()), count])
