@@ -88,7 +88,13 @@ let package = Package(
         module(
             "Supervision",
             ["Suite", "ServiceKit", "SuiteAPI", logging, lifecycle, nioCore, nioHTTP1, nioPosix, subprocess, systemPackage]),
-        module("Memory", service + [crypto, grdb, nioHTTP1, systemPackage, product("AsyncAlgorithms", "swift-async-algorithms")]),
+        module(
+            "Memory",
+            service + [
+                crypto, grdb, nioHTTP1, systemPackage, product("AsyncAlgorithms", "swift-async-algorithms"),
+                // SQLite itself, for what GRDB has no name for.
+                product("GRDBSQLite", "GRDB.swift"),
+            ]),
         module("Retrieval", service + [asyncHTTPClient, crypto, grdb, subprocess, systemPackage]),
         module(
             "Tools", service + ["Security", "Sandbox", "CLinux", asyncHTTPClient, crypto, nioHTTP1, nioPosix, subprocess, systemPackage]),

@@ -66,9 +66,14 @@ struct Conversation: Sendable, FetchableRecord {
     }
 
     /// What is indexed of it.
-    static func terms(_ query: String, _ response: String) -> MemoryTerms { MemoryTerms(query + "\n" + response) }
+    static func terms(_ query: String, _ response: String) -> MemoryTerms { MemoryTerms(text(query, response)) }
 
-    var terms: MemoryTerms { Self.terms(query, response) }
+    var terms: MemoryTerms { MemoryTerms(text) }
+
+    /// What was said, as one text.
+    var text: String { Self.text(query, response) }
+
+    private static func text(_ query: String, _ response: String) -> String { query + "\n" + response }
 
     /// As answers show it, by the names of the table's columns.
     var wire: [String: JSONValue] {

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 
 /// How long a conversation is kept, by its importance (spec/05 §5.5 of the reference system).
 public enum Expiry {
@@ -10,4 +11,40 @@ public enum Expiry {
     public static func date(level: Int, from moment: Date) -> Date? {
         days[level].map { moment.addingTimeInterval(Double($0) * 86_400) }
     }
+}
+
+extension MemoryStore {
+    /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
+    ///
+    /// - Returns: how many were removed.
+    func removeExpired() async throws -> Int {
+        let moment = MemoryTime.text(now())
+        var removed = 0
+        while true {
+            // Their terms are made before: who saves waits for what has to be one with the removal alone.
+            let expired = try await pool.read { db in
+                try Conversation.fetchAll(
+                    db, sql: "SELECT * FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
+                    arguments: [moment, Self.removed])
+            }
+            let read = Dictionary(uniqueKeysWithValues: expired.map { ($0.id, (text: $0.text, terms: $0.terms)) })
+            removed += try await pool.write { db in
+                var terms: [Int64: MemoryTerms] = [:]
+                for conversation in try Self.whole(read.keys, db) where conversation.expiresAt.map({ $0 <= moment }) ?? false {
+                    // Another memory may have been put in its place meanwhile.
+                    let known = read[conversation.id].flatMap { $0.text.utf8.elementsEqual(conversation.text.utf8) ? $0.terms : nil }
+                    terms[conversation.id] = known ?? conversation.terms
+                    try forget(conversation, db)
+                }
+                try words.remove(terms, db)
+                return terms.count
+            }
+            if expired.count < Self.removed { return removed }
+            try await checkpoints.finished()
+            try Task.checkCancellation()
+        }
+    }
+
+    /// Conversations of one transaction, for which a save waits.
+    private static let removed = 10
 }

@@ -14,6 +14,7 @@ struct MemoryStore: Sendable {
     let path: FilePath
     let pool: DatabasePool
     let words = WordIndex()
+    let checkpoints: Checkpoints
     let now: @Sendable () -> Date
 
     /// Opens the database, makes it on first use and brings its tables up to date. Blocks: call it off the cooperative pool.
@@ -29,12 +30,13 @@ struct MemoryStore: Sendable {
         configuration.prepareDatabase { db in
             // Of use only while the database is still empty: pages that are no longer needed can be given back a few at a time.
             if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
-            // What is in the log is brought into the file a little at a time: the commit that does it waits for the disk.
-            if !db.configuration.readonly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 250") }
+            // ``Checkpoints`` does it, for which no commit waits.
+            if !db.configuration.readonly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
             try db.execute(sql: "PRAGMA cache_size = -65536")
         }
         pool = try DatabasePool(path: path.string, configuration: configuration)
         try MemorySchema.migrator.migrate(pool)
+        checkpoints = try Checkpoints.begin(for: pool)
         let (name, owner) = try pool.write { db in
             try db.execute(
                 sql: "INSERT OR IGNORE INTO project (id, project_id, owner, created_at) VALUES (1, ?, ?, ?)",
@@ -48,6 +50,12 @@ struct MemoryStore: Sendable {
         }
         self.owner = owner
         (self.project, self.path, self.now) = (project, path, now)
+    }
+
+    /// Lets go of the files.
+    func close() throws {
+        try checkpoints.close()
+        try pool.close()
     }
 
     // MARK: One conversation
@@ -97,7 +105,7 @@ struct MemoryStore: Sendable {
                     UPDATE conversation_embeddings SET sync_status = 'pending', attempts = 0, next_attempt_at = NULL, last_error = NULL
                     WHERE conversation_id = ?
                     """, arguments: [id])
-            try words.remove([old], db)
+            try words.remove([id: old.terms], db)
             try words.add([id: Conversation.terms(query, response)], db)
             return try find(id, db)
         }
@@ -114,7 +122,7 @@ struct MemoryStore: Sendable {
             for table in ["important_facts", "user_preferences"] {
                 try db.execute(sql: "DELETE FROM \(table) WHERE source_conversation_id = ?", arguments: [id])
             }
-            try words.remove([conversation], db)
+            try words.remove([id: conversation.terms], db)
         }
     }
 
@@ -218,30 +226,6 @@ struct MemoryStore: Sendable {
         }
     }
 
-    /// Removes what is past its time, a piece at a time, so that who writes meanwhile does not wait long.
-    ///
-    /// - Returns: how many were removed.
-    func removeExpired() async throws -> Int {
-        let moment = MemoryTime.text(now())
-        var removed = 0
-        while true {
-            let count = try await pool.write { db in
-                let expired = try Conversation.fetchAll(
-                    db, sql: "SELECT * FROM conversations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
-                    arguments: [moment, Self.removed])
-                for conversation in expired { try forget(conversation, db) }
-                try words.remove(expired, db)
-                return expired.count
-            }
-            removed += count
-            if count < Self.removed { return removed }
-            try Task.checkCancellation()
-        }
-    }
-
-    /// Conversations of one transaction, for which a save waits.
-    private static let removed = 10
-
     /// Makes the index anew from the conversations.
     func rebuildIndex() async throws {
         try await pool.write { db in try WordIndex.rebuild(db) }
@@ -251,7 +235,10 @@ struct MemoryStore: Sendable {
     /// that who writes meanwhile does not wait long (https://www.sqlite.org/pragma.html#pragma_incremental_vacuum).
     func optimize() async throws {
         var isFirst = true
-        while try await pool.write({ [isFirst] db in try WordIndex.unite(isFirst: isFirst, db) }) { isFirst = false }
+        while try await pool.write({ [isFirst] db in try WordIndex.unite(isFirst: isFirst, db) }) {
+            isFirst = false
+            try await checkpoints.finished()
+        }
         while true {
             let (before, after) = try await pool.writeWithoutTransaction { db in
                 let before = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
@@ -260,6 +247,7 @@ struct MemoryStore: Sendable {
                 return (before, try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0)
             }
             if after == 0 || after >= before { break }
+            try await checkpoints.finished()
         }
         try await pool.write { db in try db.execute(sql: "PRAGMA analysis_limit = 1000; ANALYZE") }
     }
@@ -308,7 +296,7 @@ struct MemoryStore: Sendable {
     }
 
     /// Its words are still to be removed.
-    private func forget(_ conversation: Conversation, _ db: Database) throws {
+    func forget(_ conversation: Conversation, _ db: Database) throws {
         // What may have a point must lose it; one that was never sent has none.
         try db.cachedStatement(
             sql: """

@@ -88,7 +88,7 @@ actor Projects {
     /// Removes a project and everything in it.
     func forget(_ store: MemoryStore) throws {
         known.withLock { $0.stores[store.project] = nil }
-        try store.pool.close()
+        try store.close()
         try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
     }
 

@@ -38,7 +38,7 @@ private struct Beginning: Service {
         do {
             services = try await cancelWhenGracefulShutdown(make)
         } catch  where Task.isShuttingDownGracefully {
-            return logger.info("told to end before it began")
+            return logger.info("told to end before it began", metadata: error is CancellationError ? [:] : ["cause": "\(error)"])
         }
         try await ProcessLife.group(services, logger).run()
     }

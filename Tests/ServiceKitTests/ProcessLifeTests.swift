@@ -40,7 +40,7 @@ struct ProcessLifeTests {
         try await withScratchFolder { folder in
             let lines = Notes.Lines()
             let logger = Logger(label: "test") { _ in Notes(lines: lines) }
-            try await ProcessLife.run([Holder(key: "canary")], try await Settings.test(folder: folder), logger: logger)
+            try await ProcessLife.run(try await Settings.test(folder: folder), logger: logger) { [Holder(key: "canary")] }
             let told = lines.all.withLock { $0.joined(separator: "\n") }
             #expect(told.contains("Holder") && !told.contains("canary"))
         }

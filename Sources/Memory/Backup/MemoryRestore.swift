@@ -10,7 +10,7 @@ extension MemoryStore {
     func restore(from draft: FilePath) async throws -> Int {
         let moment = MemoryTime.text(now())
         let (project, owner) = (project.text, owner)
-        return try await pool.barrierWriteWithoutTransaction { db in
+        let count = try await pool.barrierWriteWithoutTransaction { db in
             // What may have a point now, and the last number that was given.
             let points = try Int64.fetchSet(
                 db,
@@ -52,5 +52,7 @@ extension MemoryStore {
             try source.close()
             return count
         }
+        checkpoints.begin()
+        return count
     }
 }

@@ -76,7 +76,7 @@ struct LexicalSearch: Sendable {
 
     private static func rank(_ found: [Conversation], _ postings: [Posting]) -> [Hit] {
         let wanted = MemoryTerms.Wanted(postings.map(\.term))
-        let texts = found.map { ($0, wanted.count(in: $0.query + "\n" + $0.response)) }
+        let texts = found.map { ($0, wanted.count(in: $0.text)) }
         let average = max(1, Double(texts.map(\.1.length).reduce(0, +)) / Double(max(1, texts.count)))
         // What a text of nothing but the words could reach.
         let ceiling = max(postings.map(\.weight).reduce(0, +) * (k1 + 1), .leastNonzeroMagnitude)

@@ -18,16 +18,13 @@ final class WordIndex: Sendable {
 
     /// Takes out the terms of conversations, which must be as they were put in
     /// (https://www.sqlite.org/fts5.html#the_delete_command).
-    func remove(_ removed: [Conversation], _ db: Database) throws {
-        var count = 0
+    func remove(_ removed: [Int64: MemoryTerms], _ db: Database) throws {
         // Out of order each would be a segment.
-        for conversation in removed.sorted(by: { $0.id < $1.id }) {
-            let terms = conversation.terms
+        for (id, terms) in removed.sorted(by: { $0.key < $1.key }) {
             try db.cachedStatement(sql: "INSERT INTO conversations_fts (conversations_fts, rowid, terms) VALUES ('delete', ?, ?)")
-                .execute(arguments: [conversation.id, terms.indexed])
-            count += terms.counts.count
+                .execute(arguments: [id, terms.indexed])
         }
-        try merge(for: count, db)
+        try merge(for: removed.values.reduce(0) { $0 + $1.counts.count }, db)
     }
 
     /// Makes the index anew from the conversations.

@@ -1,0 +1,106 @@
+import GRDB
+import GRDBSQLite
+import Synchronization
+
+/// Brings what was written from the log of a database into its file (https://www.sqlite.org/wal.html#ckpt), on a connection of its own:
+/// that waits for the disk, and who saves would wait with it.
+///
+/// The log begins anew only when nothing of it is missing in the file. So the last of it, which is what came meanwhile, is brought there
+/// between two transactions.
+final class Checkpoints: TransactionObserver, Sendable {
+    private struct State {
+        /// Pages of the log that are in the file, as the last run found.
+        var done = 0
+        var isAtWork = false
+        var isClosed = false
+        /// Why the last run failed.
+        var problem: (any Error)?
+    }
+
+    /// Pages of the log that are not in the file from which on it is worth it.
+    private static let worthwhile = 1_000
+
+    private let side: DatabaseQueue
+    private weak let pool: DatabasePool?
+    private let state = Mutex(State())
+
+    private init(of pool: DatabasePool) throws {
+        var configuration = Configuration()
+        configuration.label = "memory.checkpoints"
+        side = try DatabaseQueue(path: pool.path, configuration: configuration)
+        self.pool = pool
+    }
+
+    /// Does that for a database from now on, for as long as it is open.
+    static func begin(for pool: DatabasePool) throws -> Checkpoints {
+        let checkpoints = try Checkpoints(of: pool)
+        // The connection holds on to it, and so it is there for as long as the hook may be called.
+        pool.add(transactionObserver: checkpoints, extent: .databaseLifetime)
+        pool.writeWithoutTransaction { db in
+            _ = sqlite3_wal_hook(
+                db.sqliteConnection,
+                { context, _, _, pages in
+                    if let context { Unmanaged<Checkpoints>.fromOpaque(context).takeUnretainedValue().note(Int(pages)) }
+                    return SQLITE_OK
+                }, Unmanaged.passUnretained(checkpoints).toOpaque())
+        }
+        return checkpoints
+    }
+
+    func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
+    func databaseDidChange(with event: DatabaseEvent) {}
+    func databaseDidCommit(_ db: Database) {}
+    func databaseDidRollback(_ db: Database) {}
+
+    /// Takes in how many pages the log has after a transaction (https://www.sqlite.org/c3ref/wal_hook.html).
+    private func note(_ pages: Int) {
+        begin { state in
+            if pages < state.done { state.done = 0 }
+            return pages - state.done >= Self.worthwhile
+        }
+    }
+
+    /// Begins at once, whatever there is: a copy that took the place of all is no transaction.
+    func begin() { begin { _ in true } }
+
+    private func begin(if isDue: (inout State) -> Bool) {
+        state.withLock { state in
+            guard !state.isClosed, !state.isAtWork, isDue(&state) else { return }
+            state.isAtWork = true
+            // Put in the queue while nobody can close it in between.
+            side.asyncWriteWithoutTransaction { db in
+                let first = Result { try db.checkpoint(.passive) }
+                self.pool?.asyncWriteWithoutTransaction { db in self.end(first.flatMap { _ in Result { try db.checkpoint(.passive) } }) }
+            }
+        }
+    }
+
+    private func end(_ outcome: Result<(walFrameCount: Int, checkpointedFrameCount: Int), any Error>) {
+        state.withLock { state in
+            state.isAtWork = false
+            switch outcome {
+            case .success(let pages): (state.done, state.problem) = (pages.checkpointedFrameCount, nil)
+            // Another has it open and is at it.
+            case .failure(let error as DatabaseError) where error.resultCode == .SQLITE_BUSY: break
+            case .failure(let error): state.problem = error
+            }
+        }
+    }
+
+    /// Waits while it is at work. Who writes much and did not wait would make the log longer than it becomes shorter.
+    ///
+    /// - Throws: why the last of it failed. Nothing is lost by that, and it is tried again after the next transaction.
+    func finished() async throws {
+        if state.withLock({ $0.isAtWork && !$0.isClosed }) {
+            try await side.writeWithoutTransaction { _ in }
+            try await pool?.writeWithoutTransaction { _ in }
+        }
+        if let problem = state.withLock({ $0.problem }) { throw problem }
+    }
+
+    /// Lets go of the file.
+    func close() throws {
+        state.withLock { $0.isClosed = true }
+        try side.close()
+    }
+}
