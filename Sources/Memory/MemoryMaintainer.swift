@@ -131,6 +131,9 @@ public struct MemoryMaintainer: Service {
                 }
             } catch let error as CancellationError {
                 throw error
+            } catch let error as UpstreamError where error.status == 404 {
+                // Forgotten since it was listed: nothing is left to do for it.
+                continue
             } catch {
                 problems.append((id, "\(error)"))
             }

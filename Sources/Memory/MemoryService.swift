@@ -33,7 +33,7 @@ public struct MemoryService: SuiteService {
 
     public var routes: [Route] {
         (ConversationRoutes(service: self).all + ProjectRoutes(service: self).all + UpkeepRoutes(service: self).all
-            + BackupRoutes(service: self).all + KnowledgeRoutes(service: self).all).map(\.measured)
+            + BackupRoutes(service: self).all + KnowledgeRoutes(service: self).all).map(\.closedIsGone.measured)
     }
 
     public var companions: [any ServiceLifecycle.Service] { [sync, MemoryGauges(service: self)] }

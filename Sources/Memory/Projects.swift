@@ -142,3 +142,17 @@ actor Projects {
     /// Where a project's database is.
     nonisolated func path(of project: ProjectID) -> FilePath { folder.appending(project.text).appending("memory.db") }
 }
+
+extension Route {
+    /// The same route, which answers 404 when its project is forgotten while it is at work. Its database is closed then, and whatever uses it
+    /// is misuse to SQLite (https://www.sqlite.org/rescode.html#misuse).
+    var closedIsGone: Route {
+        handled { [handler] request, context in
+            do {
+                return try await handler(request, context)
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_MISUSE {
+                throw ServiceError.notFound("The project was forgotten meanwhile.", code: "project_not_found")
+            }
+        }
+    }
+}

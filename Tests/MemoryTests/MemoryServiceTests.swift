@@ -250,6 +250,21 @@ struct MemoryServiceTests {
         }
     }
 
+    @Test("Who is at work in a project while it is forgotten is told that it is gone")
+    func forgottenMeanwhile() async throws {
+        try await MemoryStack.run { stack in
+            let store = try await MemoryStack.store(of: stack.service)
+            try await store.keep("a plum")
+            // As a request finds it that took the store before.
+            try store.close()
+            let project = "/v1/memory/projects/\(store.project)"
+            for (method, path) in [(HTTPRequest.Method.get, "/conversations?limit=1"), (.post, "/cleanup"), (.post, "/optimize")] {
+                let answer = try await stack.call(method, project + path)
+                #expect(answer.status == 404, "\(path): \(answer)")
+            }
+        }
+    }
+
     @Test(
         "Mistakes name the field and write nothing",
         arguments: [
