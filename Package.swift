@@ -156,7 +156,7 @@ let package = Package(
         tests("ToolsTests", ["Tools", "Security", "Sandbox", grdb, subprocess, asyncHTTPClient, nioHTTP1, nioPosix]),
         tests("InferenceTests", ["Inference", subprocess, crypto]),
         tests("VectorsTests", ["Vectors"]),
-        tests("EmbeddingTests", ["Embedding", "Inference"]),
+        tests("EmbeddingTests", ["Embedding", "Inference", asyncHTTPClient, nioHTTP1]),
         tests("GatewayTests", ["Gateway", "Memory", asyncHTTPClient, nioHTTP1]),
         tests("MemoryTests", ["Memory", "Vectors", grdb, asyncHTTPClient, nioHTTP1]),
         tests("RetrievalTests", ["Retrieval"]),

@@ -1,5 +1,7 @@
+import AsyncHTTPClient
 import Foundation
 import Inference
+import NIOCore
 import NIOHTTP1
 import ServiceKit
 import SuiteAPI
@@ -103,6 +105,12 @@ struct EncoderTests {
                     let _: JSONValue = try await stranger.send(.POST, "/v1/embeddings", body: ["input": ["a"]] as JSONValue)
                 }
                 #expect(refused?.status == 401)
+                // A body was not read there, so nobody may send anything else on that connection.
+                var request = HTTPClientRequest(url: endpoint.baseURL + "/v1/embeddings")
+                request.method = .POST
+                request.body = .bytes(ByteBuffer(string: "{}"))
+                let answer = try await HTTPClient.suite.execute(request, timeout: .seconds(60))
+                #expect(answer.status.code == 401 && answer.headers["Connection"] == ["close"])
                 let own = ServiceClient(name: "encoder", baseURL: endpoint.baseURL, key: endpoint.key, timeout: .seconds(60))
                 let long = JSONValue.object(["input": .array([.string(String(repeating: "word ", count: 2_000))])])
                 for body in [long, ["input": [7]], ["tokens": [1]], "a"] as [JSONValue] {

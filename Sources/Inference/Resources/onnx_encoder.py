@@ -11,8 +11,10 @@ import http.server
 import importlib.metadata
 import json
 import os
+import socket
 import sys
 import threading
+import time
 
 from engine_process import Flags, begin, cannot_start, keys
 
@@ -57,8 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else (413, f"a body has {MOST_BYTES} bytes at the most") if int(size) > MOST_BYTES
             else None)
         if refusal:
-            self.close_connection = True  # its body is not read
-            return self.fail(*refusal)
+            return self.refuse(*refusal)
         try:
             answer = work(json.loads(self.rfile.read(int(size))))
         except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
@@ -101,11 +102,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return {
             "object": "list", "model": self.server.alias, "data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
 
+    def refuse(self, status, message):
+        """Answers before the body is read, and ends the connection. A client that is not told would send its next request into the
+        end; closed with bytes unread, the connection would be reset and the answer lost with it (RFC 9112, 9.6). So what comes is
+        dropped for a while."""
+        self.close_connection = True
+        self.fail(status, message)
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(1)
+        end = time.monotonic() + 5
+        while time.monotonic() < end and self.rfile.read1(1 << 16):
+            pass
+
     def answer(self, status, value):
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
