@@ -131,7 +131,7 @@ public struct MemoryMaintainer: Service {
                 }
             } catch let error as CancellationError {
                 throw error
-            } catch let error as UpstreamError where error.status == 404 {
+            } catch let error as UpstreamError where error.code == Projects.unknownCode {
                 // Forgotten since it was listed: nothing is left to do for it.
                 continue
             } catch {

@@ -37,6 +37,8 @@ struct ProjectRoutes: Sendable {
                         project_id: project.text, owner: store.owner, database_path: path,
                         total_conversations: statistics.total_conversations, avg_importance: statistics.avg_importance,
                         latest_conversation: statistics.latest_conversation, error: nil))
+            } catch  where Projects.isForgotten(error) {
+                continue
             } catch  where !(error is CancellationError) {
                 // Whose a project is stands in its database: of one that cannot be opened only those are told who see all.
                 guard [.admin, .service].contains(context.caller.role) else { continue }

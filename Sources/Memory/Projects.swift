@@ -92,6 +92,10 @@ actor Projects {
         try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
     }
 
+    /// Whether an error says that a project was forgotten while it was being used: its database is closed then, and whatever uses it is misuse
+    /// to SQLite (https://www.sqlite.org/rescode.html#misuse).
+    static func isForgotten(_ error: any Error) -> Bool { (error as? DatabaseError)?.resultCode == .SQLITE_MISUSE }
+
     /// Whether anything can be kept; the reason when not.
     func storageProblem() -> String? {
         do {
@@ -135,8 +139,11 @@ actor Projects {
         return store
     }
 
+    /// The code of an answer about a project that is not there, or is somebody else's.
+    static let unknownCode = "project_not_found"
+
     private static func unknown(_ project: ProjectID) -> ServiceError {
-        .notFound("You have saved nothing in a project “\(project)”.", code: "project_not_found")
+        .notFound("You have saved nothing in a project “\(project)”.", code: unknownCode)
     }
 
     /// Where a project's database is.
@@ -144,14 +151,13 @@ actor Projects {
 }
 
 extension Route {
-    /// The same route, which answers 404 when its project is forgotten while it is at work. Its database is closed then, and whatever uses it
-    /// is misuse to SQLite (https://www.sqlite.org/rescode.html#misuse).
+    /// The same route, which answers 404 when its project is forgotten while it is at work.
     var closedIsGone: Route {
         handled { [handler] request, context in
             do {
                 return try await handler(request, context)
-            } catch let error as DatabaseError where error.resultCode == .SQLITE_MISUSE {
-                throw ServiceError.notFound("The project was forgotten meanwhile.", code: "project_not_found")
+            } catch  where Projects.isForgotten(error) {
+                throw ServiceError.notFound("The project was forgotten meanwhile.", code: Projects.unknownCode)
             }
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import HummingbirdTesting
 import Logging
 import ServiceKit
@@ -9,6 +10,28 @@ import TestSupport
 import Testing
 
 @testable import Memory
+
+/// A memory that lists a project and has it no more when it is asked for.
+private struct ListingMemory: SuiteService {
+    let id = ServiceID.memoryAPI
+    let errorShape = ErrorShape.detail
+    let project: String
+    /// The code that a cleanup is answered with.
+    let cleanup: String
+
+    var routes: [Route] {
+        [
+            Route(.get, "/v1/memory/projects", "One project.") { _, _ in
+                .json(["projects": [["project_id": .string(project), "database_path": "/nowhere"]]] as JSONValue)
+            },
+            Route(.post, "/v1/memory/projects/{id}/cleanup", "Fails.") { _, _ in
+                throw ServiceError.notFound("there is none", code: cleanup)
+            },
+        ]
+    }
+
+    func health() async -> Health { Health() }
+}
 
 @Suite("The maintainer", .serialized)
 struct MemoryMaintainerTests {
@@ -57,6 +80,23 @@ struct MemoryMaintainerTests {
                 #expect(state.jobs[.backup]?.failures == 2 && state.jobs[.backup]?.left == ["abroken"])
                 #expect(try backup.files(of: store.project) == made)
                 #expect(try await store.list(MemoryFilter(), limit: 1, offset: 0).total == 0)
+            }
+        }
+    }
+
+    @Test("A project that was forgotten since it was listed is passed over; what else fails is told of", arguments: [true, false])
+    func forgotten(isForgotten: Bool) async throws {
+        try await withScratchFolder { folder in
+            let settings = try await Settings.test(folder: folder)
+            let memory = ListingMemory(project: "gone", cleanup: isForgotten ? Projects.unknownCode : "not_found")
+            try await withRunning(memory, settings: settings) { client in
+                let own = try await Settings.test(["MEMORY_PORT": "\(client.port ?? 1)"], folder: folder)
+                try own.dataFolders.create()
+                let maintainer = MemoryMaintainer(
+                    settings: own, clients: SuiteClients(settings: own, key: nil), logger: Logger(label: "test"))
+                var state = MaintenanceState()
+                try await maintainer.run(.expiry, &state)
+                #expect(state.jobs[.expiry]?.failures == (isForgotten ? 0 : 1), "\(state)")
             }
         }
     }

@@ -262,6 +262,8 @@ struct MemoryServiceTests {
                 let answer = try await stack.call(method, project + path)
                 #expect(answer.status == 404, "\(path): \(answer)")
             }
+            let listed = try await stack.call(.get, "/v1/memory/projects")
+            #expect(listed.body["total_projects"] == 0)
         }
     }
 
