@@ -5,8 +5,8 @@ import Synchronization
 /// Brings what was written from the log of a database into its file (https://www.sqlite.org/wal.html#ckpt), on a connection of its own:
 /// that waits for the disk, and who saves would wait with it.
 ///
-/// The log begins anew only when nothing of it is missing in the file. So the last of it, which is what came meanwhile, is brought there
-/// between two transactions.
+/// The log begins anew only when nothing of it is missing in the file. While somebody writes all the time, something always is; once the log
+/// is long, the last of it is brought there between two transactions. A disk may take half a second for that, so it is not done before.
 final class Checkpoints: TransactionObserver, Sendable {
     private struct State {
         /// Pages of the log that are in the file, as the last run found.
@@ -21,10 +21,12 @@ final class Checkpoints: TransactionObserver, Sendable {
     private static let worthwhile = 1_000
 
     private let side: DatabaseQueue
+    private let longest: Int
     private weak let pool: DatabasePool?
     private let state = Mutex(State())
 
-    private init(of pool: DatabasePool) throws {
+    private init(of pool: DatabasePool, longest: Int) throws {
+        self.longest = longest
         var configuration = Configuration()
         configuration.label = "memory.checkpoints"
         side = try DatabaseQueue(path: pool.path, configuration: configuration)
@@ -32,8 +34,11 @@ final class Checkpoints: TransactionObserver, Sendable {
     }
 
     /// Does that for a database from now on, for as long as it is open.
-    static func begin(for pool: DatabasePool) throws -> Checkpoints {
-        let checkpoints = try Checkpoints(of: pool)
+    ///
+    /// - Parameter longest: pages from which on the log is to begin anew, whoever waits: 128 MiB. Who reads looks through what is not in
+    ///   the file alone, so a long log costs its room, and the time to read it once after the process was killed.
+    static func begin(for pool: DatabasePool, longest: Int = 32_768) throws -> Checkpoints {
+        let checkpoints = try Checkpoints(of: pool, longest: longest)
         // The connection holds on to it, and so it is there for as long as the hook may be called.
         pool.add(transactionObserver: checkpoints, extent: .databaseLifetime)
         pool.writeWithoutTransaction { db in
@@ -69,8 +74,11 @@ final class Checkpoints: TransactionObserver, Sendable {
             state.isAtWork = true
             // Put in the queue while nobody can close it in between.
             side.asyncWriteWithoutTransaction { db in
-                let first = Result { try db.checkpoint(.passive) }
-                self.pool?.asyncWriteWithoutTransaction { db in self.end(first.flatMap { _ in Result { try db.checkpoint(.passive) } }) }
+                let outcome = Result { try db.checkpoint(.passive) }
+                guard case .success(let pages) = outcome, pages.walFrameCount >= self.longest, let pool = self.pool else {
+                    return self.end(outcome)
+                }
+                pool.asyncWriteWithoutTransaction { db in self.end(Result { try db.checkpoint(.passive) }) }
             }
         }
     }
