@@ -18,6 +18,10 @@ OWN = ("logs", "run", "sqlite", "vectors", "cache", "analytics")
 SERVICES = ("embedding", "qdrant", "memory-api")
 
 
+# As drafts of files are called while the program writes them; the second by Foundation.
+DRAFTS = (".draft-", ".dat.nosync")
+
+
 class Hostile(MemoryStack):
     def listing(self):
         """Everything below DATA_DIR that only a request can have made; what databases and drafts leave while they are open is left out."""
@@ -25,8 +29,8 @@ class Hostile(MemoryStack):
         for folder, names, files in os.walk(self.data):
             if folder == str(self.data):
                 names[:] = [name for name in names if name not in OWN]
-            found.update(os.path.relpath(os.path.join(folder, name), self.data) for name in names + files if not name.startswith(".draft-"))
-            names[:] = [name for name in names if not name.startswith(".draft-")]
+            found.update(os.path.relpath(os.path.join(folder, name), self.data) for name in names + files if not name.startswith(DRAFTS))
+            names[:] = [name for name in names if not name.startswith(DRAFTS)]
         # What the service learns of its embedding model is its own, and comes with the first question.
         return {path for path in found if not path.endswith(("-wal", "-shm", "-journal")) and path != "memory/meaning.json"}
 
