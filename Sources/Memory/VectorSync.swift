@@ -91,9 +91,8 @@ struct VectorSync: Sendable {
         do {
             try await vectors.upsert(points, to: collection)
         } catch let error as UpstreamError where error.status == 404 {
-            // There is none yet, or none any more: then what it held is written again.
-            try await store.queueAll()
-            try await vectors.createCollection(collection, size: answer.dim)
+            // There is none any more.
+            try await create(answer.dim)
             try await vectors.upsert(points, to: collection)
         }
         try await store.finish(conversations)
@@ -106,10 +105,21 @@ struct VectorSync: Sendable {
         let before = try await store.embeddingModel()
         guard before != answer.model else { return }
         // Vectors that are older than the record of their model are judged by their length.
-        let size = try await vectors.collection(collection)?.size
-        if size != nil, before != nil || size != answer.dim { try await startAnew() }
+        var size = try await vectors.collection(collection)?.size
+        if size != nil, before != nil || size != answer.dim {
+            try await startAnew()
+            size = nil
+        }
+        // Who searches takes a collection that is not there for a lost one once its model is known.
+        if size == nil { try await create(answer.dim) }
         // Last of all: whatever ends before that begins again.
         try await store.setEmbeddingModel(answer.model)
+    }
+
+    /// Makes the collection. Whatever one before it held is written again.
+    private func create(_ size: Int) async throws {
+        try await store.queueAll()
+        try await vectors.createCollection(collection, size: size)
     }
 
     /// Queued first: whatever ends in between goes on with the next run.

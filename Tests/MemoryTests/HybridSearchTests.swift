@@ -1,11 +1,30 @@
 import Foundation
 import HTTPTypes
+import HummingbirdTesting
+import Logging
 import ServiceKit
+import Suite
 import SuiteAPI
 import TestSupport
 import Testing
 
 @testable import Memory
+
+/// A vector store that has no collection, and cannot make one.
+private struct FullVectorStore: SuiteService {
+    let id = ServiceID.qdrant
+    let errorShape = ErrorShape.qdrant
+
+    var routes: [Route] {
+        [
+            Route(.put, "/collections/{name}", "Fails.") { _, _ in
+                throw ServiceError(.internalServerError, code: "full", "no room is left")
+            }
+        ]
+    }
+
+    func health() async -> Health { Health() }
+}
 
 @Suite("Search by words and meaning", .serialized)
 struct HybridSearchTests {
@@ -106,6 +125,33 @@ struct HybridSearchTests {
             for way in [HybridSearch.Way.vector, .hybrid] {
                 let found = try await search.run("apples pears", MemoryFilter(session: "one"), by: way, limit: 5)
                 #expect(found.hits.map(\.conversation.id) == [id])
+            }
+        }
+    }
+
+    @Test("Vectors that are not there yet are not taken for lost ones")
+    func notYet() async throws {
+        try await withScratchFolder { folder in
+            let base = try await Settings.test(folder: folder)
+            try await withRunning(FullVectorStore(), settings: base) { vectors in
+                try await withRunning(WordEmbedding(), settings: base) { embedding in
+                    let settings = try await Settings.test(
+                        [
+                            "QDRANT_PORT": "\(vectors.port ?? 1)", "EMBEDDING_PORT": "\(embedding.port ?? 1)", "API_GATEWAY_PORT": "1",
+                            "QDRANT_MAX_RETRIES": "0",
+                        ], folder: folder)
+                    let memory = MemoryService(
+                        settings: settings, clients: SuiteClients(settings: settings, key: nil), logger: Logger(label: "test"))
+                    let store = try await MemoryStack.store(of: memory)
+                    try await store.keep("plums and pears")
+                    #expect(try await memory.sync.run(store, batch: 8).failed == 1)
+                    let found = try await memory.search(in: store).run("plums", MemoryFilter(), by: .hybrid, limit: 5)
+                    #expect(found.hits.count == 1 && found.withoutVectors == nil, "\(found.withoutVectors ?? "")")
+                    // What was there once is another matter.
+                    try await store.setEmbeddingModel("words")
+                    let later = try await memory.search(in: store).run("plums", MemoryFilter(), by: .hybrid, limit: 5)
+                    #expect(later.hits.count == 1 && later.withoutVectors?.contains("gone") == true)
+                }
             }
         }
     }

@@ -151,21 +151,31 @@ struct HybridSearch: Sendable {
             VectorStoreClient.Search(
                 question.vector, limit: asked.limit, among: asked.among?.map { .number(UInt64($0)) }, payload: false)
         }
-        do {
-            var found = try await searches.isEmpty ? [] : vectors.search(searches, in: collection)
-            return asked.map { asked in
-                guard asked.limit > 0 else { return [] }
-                return found.removeFirst().compactMap { point in
-                    guard case .number(let id) = point.id else { return nil }
-                    return (Int64(clamping: id), question.similarity(point.score))
-                }
-            }
-        } catch let error as UpstreamError where error.status == 404 {
-            // Nothing was written yet; or it was, and is gone.
-            guard try await store.embeddingModel() == nil else {
+        var answer = try await ask(searches)
+        // Nothing was written yet; or it was, and is gone; or it is there since a moment ago.
+        if answer == nil, try await store.embeddingModel() != nil {
+            answer = try await ask(searches)
+            if answer == nil {
                 throw UpstreamError(service: "qdrant", status: 503, message: "the vectors are gone and are being made anew")
             }
-            return asked.map { _ in [] }
+        }
+        guard var found = answer else { return asked.map { _ in [] } }
+        return asked.map { asked in
+            guard asked.limit > 0 else { return [] }
+            return found.removeFirst().compactMap { point in
+                guard case .number(let id) = point.id else { return nil }
+                return (Int64(clamping: id), question.similarity(point.score))
+            }
+        }
+    }
+
+    /// What the store finds; `nil` when there is no collection.
+    private func ask(_ searches: [VectorStoreClient.Search]) async throws -> [[ScoredPoint]]? {
+        guard !searches.isEmpty else { return [] }
+        do {
+            return try await vectors.search(searches, in: collection)
+        } catch let error as UpstreamError where error.status == 404 {
+            return nil
         }
     }
 }
