@@ -7,6 +7,9 @@ import Synchronization
 ///
 /// The log begins anew only when nothing of it is missing in the file. While somebody writes all the time, something always is; once the log
 /// is long, the last of it is brought there between two transactions. A disk may take half a second for that, so it is not done before.
+///
+/// A run is begun after a transaction alone, while much of the log is missing in the file. Nobody can make the log begin anew under it then,
+/// which SQLite before 3.51.3 does not bear (https://www.sqlite.org/wal.html#walresetbug).
 final class Checkpoints: TransactionObserver, Sendable {
     private struct State {
         /// Pages of the log that are in the file, as the last run found.
@@ -59,18 +62,9 @@ final class Checkpoints: TransactionObserver, Sendable {
 
     /// Takes in how many pages the log has after a transaction (https://www.sqlite.org/c3ref/wal_hook.html).
     private func note(_ pages: Int) {
-        begin { state in
-            if pages < state.done { state.done = 0 }
-            return pages - state.done >= Self.worthwhile
-        }
-    }
-
-    /// Begins at once, whatever there is: a copy that took the place of all is no transaction.
-    func begin() { begin { _ in true } }
-
-    private func begin(if isDue: (inout State) -> Bool) {
         state.withLock { state in
-            guard !state.isClosed, !state.isAtWork, isDue(&state) else { return }
+            if pages < state.done { state.done = 0 }
+            guard !state.isClosed, !state.isAtWork, pages - state.done >= Self.worthwhile else { return }
             state.isAtWork = true
             // Put in the queue while nobody can close it in between.
             side.asyncWriteWithoutTransaction { db in
@@ -97,13 +91,17 @@ final class Checkpoints: TransactionObserver, Sendable {
 
     /// Waits while it is at work. Who writes much and did not wait would make the log longer than it becomes shorter.
     ///
-    /// - Throws: why the last of it failed. Nothing is lost by that, and it is tried again after the next transaction.
+    /// - Throws: why the last of it failed, once. Nothing is lost by that, and it is tried again when there is more of it.
     func finished() async throws {
         if state.withLock({ $0.isAtWork && !$0.isClosed }) {
             try await side.writeWithoutTransaction { _ in }
             try await pool?.writeWithoutTransaction { _ in }
         }
-        if let problem = state.withLock({ $0.problem }) { throw problem }
+        let problem = state.withLock { state in
+            defer { state.problem = nil }
+            return state.problem
+        }
+        if let problem { throw problem }
     }
 
     /// Lets go of the file.

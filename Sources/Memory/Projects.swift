@@ -86,9 +86,14 @@ actor Projects {
     }
 
     /// Removes a project and everything in it.
+    ///
+    /// - Throws: 404 when another was faster.
     func forget(_ store: MemoryStore) throws {
-        known.withLock { $0.stores[store.project] = nil }
+        let open = known.withLock { $0.stores.removeValue(forKey: store.project)?.store }
+        guard isThere(store.project) else { throw Self.unknown(store.project) }
         try store.close()
+        // It may have been opened again since it was taken.
+        if let open, open.pool !== store.pool { try open.close() }
         try FileManager.default.removeItem(atPath: store.path.removingLastComponent().string)
     }
 

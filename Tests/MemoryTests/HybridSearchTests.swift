@@ -17,9 +17,11 @@ private struct FullVectorStore: SuiteService {
 
     var routes: [Route] {
         [
+            Route(.get, "/collections/{name}", "There is none.") { _, _ in throw ServiceError.notFound("there is none", code: "not_found")
+            },
             Route(.put, "/collections/{name}", "Fails.") { _, _ in
                 throw ServiceError(.internalServerError, code: "full", "no room is left")
-            }
+            },
         ]
     }
 

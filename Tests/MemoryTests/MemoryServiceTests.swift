@@ -264,6 +264,10 @@ struct MemoryServiceTests {
             }
             let listed = try await stack.call(.get, "/v1/memory/projects")
             #expect(listed.body["total_projects"] == 0)
+            // Who forgets it too, and was slower.
+            try await stack.service.projects.forget(store)
+            let slower = await #expect(throws: ServiceError.self) { try await stack.service.projects.forget(store) }
+            #expect(slower?.status == .notFound)
         }
     }
 

@@ -10,7 +10,7 @@ extension MemoryStore {
     func restore(from draft: FilePath) async throws -> Int {
         let moment = MemoryTime.text(now())
         let (project, owner) = (project.text, owner)
-        let count = try await pool.barrierWriteWithoutTransaction { db in
+        return try await pool.barrierWriteWithoutTransaction { db in
             // What may have a point now, and the last number that was given.
             let points = try Int64.fetchSet(
                 db,
@@ -50,9 +50,9 @@ extension MemoryStore {
             }
             try source.read { try $0.backup(to: db) }
             try source.close()
+            // A copy is no transaction, after which the log would be looked at.
+            try db.execute(sql: "UPDATE project SET owner = owner")
             return count
         }
-        checkpoints.begin()
-        return count
     }
 }
