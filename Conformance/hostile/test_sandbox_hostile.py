@@ -13,6 +13,8 @@ from stack import MARU
 from toolserver import ToolServer
 
 CANARY = "canary-of-the-sandbox"
+# Control groups that others on this machine have, or left when they were killed.
+foreign = set()
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,7 @@ def tools():
     os.chmod(server.workspace / "service.sock", 0o777)
     for listening in (listener, service):
         listening.listen()
+    foreign.update(groups())
     try:
         yield server.start()
     finally:
@@ -82,7 +85,9 @@ def sandboxes():
 
 
 def groups():
-    return [path for path, folders, _ in os.walk("/sys/fs/cgroup") if os.path.basename(path).startswith("maru-sandbox-")]
+    """Control groups of runs, but for those that were there before the server."""
+    found = {path for path, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(path).startswith("maru-sandbox-")}
+    return sorted(found - foreign)
 
 
 def leftovers(tools):
