@@ -19,6 +19,8 @@ extension MemoryStore {
     /// - Returns: how many were removed.
     func removeExpired() async throws -> Int {
         let moment = MemoryTime.text(now())
+        // Very much lies all over the file, and who saves would wait while the writer waits for the disk.
+        if try await expired(at: moment, atMost: Self.many) == Self.many { try await prewarm() }
         var removed = 0
         while true {
             // Their terms are made before: who saves waits for what has to be one with the removal alone.
@@ -45,6 +47,17 @@ extension MemoryStore {
         }
     }
 
+    /// How many are past their time, counted up to a bound.
+    private func expired(at moment: String, atMost bound: Int) async throws -> Int {
+        try await pool.read { db in
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM (SELECT 1 FROM conversations WHERE expires_at <= ? LIMIT ?)", arguments: [moment, bound])
+                ?? 0
+        }
+    }
+
     /// Conversations of one transaction, for which a save waits.
     private static let removed = 10
+    /// So many are worth it to read the whole file before.
+    private static let many = 1_000
 }

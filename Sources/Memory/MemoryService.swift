@@ -36,7 +36,7 @@ public struct MemoryService: SuiteService {
             + BackupRoutes(service: self).all + KnowledgeRoutes(service: self).all).map(\.closedIsGone.measured)
     }
 
-    public var companions: [any ServiceLifecycle.Service] { [sync, MemoryGauges(service: self)] }
+    public var companions: [any ServiceLifecycle.Service] { [Prewarm(projects: projects), sync, MemoryGauges(service: self)] }
 
     /// Ready even while embedding and vectors are away: words are searched then, and what is saved waits in the queue.
     public func health() async -> Health {

@@ -17,7 +17,7 @@ actor Projects {
     private nonisolated let known = Mutex<(stores: [ProjectID: (store: MemoryStore, lastUse: Int)], uses: Int)>(([:], 0))
     /// Databases that are open at once; one that is closed is opened again when it is asked for, and one that is being used stays open until
     /// it no longer is.
-    private static let mostOpen = 64
+    static let mostOpen = 64
     /// Projects that there may be: each is a folder and some files, and nobody needs so many.
     private static let most = 10_000
 
@@ -77,6 +77,19 @@ actor Projects {
     /// Every project that has a memory, whether it can be opened or not.
     func ids() throws -> [ProjectID] {
         try notForgotten().filter { FileManager.default.fileExists(atPath: path(of: $0).string) }.sorted { $0.text < $1.text }
+    }
+
+    /// Every project that has a memory, the one that was changed last first.
+    func byLastChange() throws -> [ProjectID] {
+        let changes = try ids().map { project in
+            let path = path(of: project).string
+            // What was written last is in the log alone.
+            let dates = [path, path + "-wal"].compactMap {
+                try? FileManager.default.attributesOfItem(atPath: $0)[.modificationDate] as? Date
+            }
+            return (project: project, last: dates.max() ?? .distantPast)
+        }
+        return changes.sorted { $0.last > $1.last }.map(\.project)
     }
 
     /// Every project that has a folder, those included whose database was lost. Folders of other names are not ours.
