@@ -20,7 +20,11 @@ extension MemoryStore {
     func removeExpired() async throws -> Int {
         let moment = MemoryTime.text(now())
         // Very much lies all over the file, and who saves would wait while the writer waits for the disk.
-        if try await expired(at: moment, atMost: Self.many) == Self.many { try await prewarm() }
+        if try await expired(at: moment, atMost: Self.many) == Self.many {
+            // What cannot be read there need not be what is removed.
+            _ = try? await prewarm()
+            try Task.checkCancellation()
+        }
         var removed = 0
         while true {
             // Their terms are made before: who saves waits for what has to be one with the removal alone.

@@ -3,7 +3,7 @@ import GRDBSQLite
 import ServiceKit
 import ServiceLifecycle
 
-/// Reads memories into the system's cache of files when the service begins, those that were changed last first.
+/// Reads memories into the system's cache of files when the service begins, those that were used last first.
 ///
 /// What nobody used for a while is on the disk alone. Whoever searches or saves then waits for pages of it one after the other, each for as
 /// long as the disk takes; one pass over the file brings them all in at the disk's full speed.
@@ -17,7 +17,7 @@ struct Prewarm: Service {
 
     private func readAll() async throws {
         var left = Self.room
-        for project in try await projects.byLastChange().prefix(Projects.mostOpen) {
+        for project in try await projects.byLastUse().prefix(Projects.mostOpen) {
             try Task.checkCancellation()
             // What cannot be opened or read is told of by who needs it.
             guard let store = try? await projects.current(project) else { continue }
@@ -59,31 +59,30 @@ private struct DatabaseFile {
     private static let blocks = 16
 
     init(of db: Database) throws {
+        guard let connection = db.sqliteConnection else { throw DatabaseError(resultCode: .SQLITE_MISUSE) }
         var file: UnsafeMutablePointer<sqlite3_file>?
-        let code = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_FILE_POINTER, &file)
-        guard code == SQLITE_OK, let file, let methods = file.pointee.pMethods else {
-            throw DatabaseError(resultCode: ResultCode(rawValue: code))
-        }
+        try Self.check(sqlite3_file_control(connection, "main", SQLITE_FCNTL_FILE_POINTER, &file))
+        guard let file, let methods = file.pointee.pMethods else { throw DatabaseError(resultCode: .SQLITE_CANTOPEN) }
         (self.file, self.methods) = (file, methods.pointee)
     }
 
     /// - Returns: how many bytes were read; `nil` behind the end, and of a file that is too long.
     func readPiece(at start: Int64, unlessLongerThan longest: Int64) throws -> Int64? {
         var size: sqlite3_int64 = 0
-        try check(methods.xFileSize(file, &size))
+        try Self.check(methods.xFileSize(file, &size))
         guard start < size, size <= longest else { return nil }
         let end = min(size, start + Int64(Self.block * Self.blocks))
         try withUnsafeTemporaryAllocation(byteCount: Self.block, alignment: 1) { buffer in
             for offset in stride(from: start, to: end, by: Self.block) {
                 let code = methods.xRead(file, buffer.baseAddress, Int32(min(Int64(Self.block), end - offset)), offset)
                 // The file may have become shorter meanwhile.
-                if ResultCode(rawValue: code) != .SQLITE_IOERR_SHORT_READ { try check(code) }
+                if ResultCode(rawValue: code) != .SQLITE_IOERR_SHORT_READ { try Self.check(code) }
             }
         }
         return end - start
     }
 
-    private func check(_ code: Int32) throws {
+    private static func check(_ code: Int32) throws {
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 }

@@ -79,17 +79,17 @@ actor Projects {
         try notForgotten().filter { FileManager.default.fileExists(atPath: path(of: $0).string) }.sorted { $0.text < $1.text }
     }
 
-    /// Every project that has a memory, the one that was changed last first.
-    func byLastChange() throws -> [ProjectID] {
-        let changes = try ids().map { project in
+    /// Every project that has a memory, the one that was opened or changed last first: both write to its files.
+    func byLastUse() throws -> [ProjectID] {
+        let uses = try ids().map { project in
             let path = path(of: project).string
-            // What was written last is in the log alone.
+            // What was written last may be in the log alone.
             let dates = [path, path + "-wal"].compactMap {
                 try? FileManager.default.attributesOfItem(atPath: $0)[.modificationDate] as? Date
             }
             return (project: project, last: dates.max() ?? .distantPast)
         }
-        return changes.sorted { $0.last > $1.last }.map(\.project)
+        return uses.sorted { $0.last > $1.last }.map(\.project)
     }
 
     /// Every project that has a folder, those included whose database was lost. Folders of other names are not ours.

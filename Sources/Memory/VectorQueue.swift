@@ -171,30 +171,22 @@ extension MemoryStore {
     /// Queues what the store holds once more: it is to be written anew. A piece at a time, and looking for it goes beside whoever writes
     /// meanwhile, so that he does not wait long.
     func queueAll() async throws {
-        var after: Int64 = 0
-        while let end = try await lastHeld(after: after) {
-            try await pool.write { [after] db in
-                try db.execute(
+        var last: Int64? = 0
+        while let after = last {
+            let piece = try await pool.read { db in
+                try Int64.fetchAll(
+                    db,
                     sql: """
-                        UPDATE conversation_embeddings SET sync_status = 'pending'
-                        WHERE conversation_id > ? AND conversation_id <= ? AND sync_status = 'synced'
-                        """, arguments: [after, end])
-            }
-            after = end
-        }
-    }
-
-    /// The last of the next piece of what the store holds.
-    private func lastHeld(after: Int64) async throws -> Int64? {
-        try await pool.read { db in
-            try Int64.fetchOne(
-                db,
-                sql: """
-                    SELECT max(conversation_id) FROM (
                         SELECT conversation_id FROM conversation_embeddings WHERE conversation_id > ? AND sync_status = 'synced'
                         ORDER BY conversation_id LIMIT ?
-                    )
-                    """, arguments: [after, Self.requeued])
+                        """, arguments: [after, Self.requeued])
+            }
+            try await pool.write { db in
+                let queue = try db.cachedStatement(
+                    sql: "UPDATE conversation_embeddings SET sync_status = 'pending' WHERE conversation_id = ? AND sync_status = 'synced'")
+                for id in piece { try queue.execute(arguments: [id]) }
+            }
+            last = piece.last
         }
     }
 
