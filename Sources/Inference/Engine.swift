@@ -140,6 +140,8 @@ public struct EngineDiscovery: Sendable {
     }
 
     private func output(of path: FilePath, _ argument: String) async throws -> String {
+        // Told to end between two of them, a service begins none that would have to be ended.
+        try Task.checkCancellation()
         do {
             let result = try await withDeadline(.seconds(60)) {
                 try await Subprocess.run(
