@@ -292,8 +292,8 @@ def test_ctrl_c_ends_a_whole_stack_in_the_foreground_cleanly(own_stack, is_ready
         assert "Fatal error" not in log.read_text(), log
 
 
-@pytest.mark.parametrize("hangs_at", ["--version", "--help"])
-def test_a_service_that_is_told_to_end_while_it_tries_its_engine_leaves_nothing_of_it(own_stack, tmp_path, hangs_at):
+@pytest.mark.parametrize("hangs_at,is_heard", [("--version", True), ("--help", True), ("--help", False)])
+def test_a_service_that_is_told_to_end_while_it_tries_its_engine_leaves_nothing_of_it(own_stack, tmp_path, hangs_at, is_heard):
     engine, begun = tmp_path / "engine", tmp_path / "begun"
     engine.write_text(f'#!/bin/sh\n[ "$1" = "{hangs_at}" ] || exit 0\ntouch "{begun}"\nexec sleep 600\n')
     engine.chmod(0o755)
@@ -304,8 +304,11 @@ def test_a_service_that_is_told_to_end_while_it_tries_its_engine_leaves_nothing_
         while not begun.exists():
             assert time.monotonic() < deadline and service.poll() is None, "the engine is not tried"
             time.sleep(0.01)
+        if not is_heard:
+            service.stderr.close()  # as of a supervisor that ends
         service.terminate()  # as its supervisor does: it alone is told
-        _, said = service.communicate(timeout=60)
+        said = service.communicate(timeout=60)[1] if is_heard else ""
+        service.wait(60)
     finally:
         service.kill()
         service.wait()

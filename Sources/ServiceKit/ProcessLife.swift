@@ -11,6 +11,8 @@ public enum ProcessLife {
     public static func run(
         _ settings: Settings, logger: Logger, _ make: @escaping @Sendable () async throws -> [any Service]
     ) async throws {
+        // A supervisor that stops no longer reads what its services say. One that tells of its end then has to finish all the same.
+        BrokenPipes.failInsteadOfEnding()
         let watch: [any Service] = settings.isSupervised ? [SupervisorWatch(logger: logger)] : []
         try await group(watch + [Beginning(make: make, logger: logger)], endingBy: [.sigterm, .sigint], logger).run()
     }
