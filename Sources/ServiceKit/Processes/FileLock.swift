@@ -25,7 +25,11 @@ public final class FileLock: Sendable {
         self.file = file
     }
 
-    deinit { try? file.close() }
+    deinit {
+        // Let go of by name: a child that is just being started has the file, too, until it becomes its program (flock(2)).
+        _ = flock(file.rawValue, LOCK_UN)
+        try? file.close()
+    }
 
     /// Locks a folder, which needs no file in it, as soon as whoever holds it has let go.
     ///
