@@ -1,3 +1,4 @@
+import Dispatch
 import GRDB
 import GRDBSQLite
 import Synchronization
@@ -6,12 +7,26 @@ import Synchronization
 /// that waits for the disk, and who saves would wait with it.
 ///
 /// The log begins anew only when nothing of it is missing in the file. While somebody writes all the time, something always is; once the log
-/// is long, the last of it is brought there between two transactions. A disk may take half a second for that, so it is not done before.
+/// is long, who writes is held back for a moment, in which the last of it is brought there. A disk may take half a second for that. It goes on
+/// without the writer waiting for it then, and the next run tries again; only when the log is very long does the writer wait for the end.
 ///
-/// A run is begun after a transaction alone, while much of the log is missing in the file. Nobody can make the log begin anew under it then,
-/// which SQLite before 3.51.3 does not bear (https://www.sqlite.org/wal.html#walresetbug).
+/// A checkpoint is begun only while something of the log is missing in the file. Only this connection brings it there, so nobody can make the
+/// log begin anew under it, which SQLite before 3.51.3 does not bear (https://www.sqlite.org/wal.html#walresetbug).
 final class Checkpoints: TransactionObserver, Sendable {
+    /// How far the log may grow while somebody writes all the time, unless somebody else still reads what was before it.
+    struct Bounds {
+        /// Pages from which on who writes is held back while the last of it is brought into the file: 128 MiB. Who reads looks through what is
+        /// not in the file alone, so a long log costs its room, and the time to read it once after the process was killed.
+        var long = 32_768
+        /// How long they are held back at the most.
+        var patience = DispatchTimeInterval.milliseconds(30)
+        /// Pages from which on they are held back for as long as it takes: 1 GiB.
+        var longest = 262_144
+    }
+
     private struct State {
+        /// Pages of the log after the last transaction.
+        var length = 0
         /// Pages of the log that are in the file, as the last run found.
         var done = 0
         var isAtWork = false
@@ -24,12 +39,12 @@ final class Checkpoints: TransactionObserver, Sendable {
     private static let worthwhile = 1_000
 
     private let side: DatabaseQueue
-    private let longest: Int
+    private let bounds: Bounds
     private weak let pool: DatabasePool?
     private let state = Mutex(State())
 
-    private init(of pool: DatabasePool, longest: Int) throws {
-        self.longest = longest
+    private init(of pool: DatabasePool, bounds: Bounds) throws {
+        self.bounds = bounds
         var configuration = Configuration()
         configuration.label = "memory.checkpoints"
         side = try DatabaseQueue(path: pool.path, configuration: configuration)
@@ -37,11 +52,8 @@ final class Checkpoints: TransactionObserver, Sendable {
     }
 
     /// Does that for a database from now on, for as long as it is open.
-    ///
-    /// - Parameter longest: pages from which on the log is to begin anew, whoever waits: 128 MiB. Who reads looks through what is not in
-    ///   the file alone, so a long log costs its room, and the time to read it once after the process was killed.
-    static func begin(for pool: DatabasePool, longest: Int = 32_768) throws -> Checkpoints {
-        let checkpoints = try Checkpoints(of: pool, longest: longest)
+    static func begin(for pool: DatabasePool, bounds: Bounds = Bounds()) throws -> Checkpoints {
+        let checkpoints = try Checkpoints(of: pool, bounds: bounds)
         // The connection holds on to it, and so it is there for as long as the hook may be called.
         pool.add(transactionObserver: checkpoints, extent: .databaseLifetime)
         pool.writeWithoutTransaction { db in
@@ -64,24 +76,33 @@ final class Checkpoints: TransactionObserver, Sendable {
     private func note(_ pages: Int) {
         state.withLock { state in
             if pages < state.done { state.done = 0 }
+            state.length = pages
             guard !state.isClosed, !state.isAtWork, pages - state.done >= Self.worthwhile else { return }
             state.isAtWork = true
             // Put in the queue while nobody can close it in between.
-            side.asyncWriteWithoutTransaction { db in
-                let outcome = Result { try db.checkpoint(.passive) }
-                guard case .success(let pages) = outcome, pages.walFrameCount >= self.longest, let pool = self.pool else {
-                    return self.end(outcome)
-                }
-                pool.asyncWriteWithoutTransaction { db in self.end(Result { try db.checkpoint(.passive) }) }
-            }
+            side.asyncWriteWithoutTransaction { db in self.end(Result { try self.bring(db) }) }
         }
     }
 
-    private func end(_ outcome: Result<(walFrameCount: Int, checkpointedFrameCount: Int), any Error>) {
+    /// - Returns: how many pages of the log are in the file.
+    private func bring(_ db: Database) throws -> Int {
+        let before = state.withLock { $0.done }
+        let done = try db.checkpoint(.passive).checkpointedFrameCount
+        let length = state.withLock { $0.length }
+        // Where nothing got there, somebody reads what was before it.
+        guard length >= bounds.long, done > before, let pool else { return done }
+        let writer = HeldWriter(of: pool, atMost: length < bounds.longest ? bounds.patience : .never)
+        defer { writer.release() }
+        // Only while something is missing, as above: who writes may have been let go already.
+        guard state.withLock({ $0.length }) > done else { return done }
+        return try db.checkpoint(.passive).checkpointedFrameCount
+    }
+
+    private func end(_ outcome: Result<Int, any Error>) {
         state.withLock { state in
             state.isAtWork = false
             switch outcome {
-            case .success(let pages): (state.done, state.problem) = (pages.checkpointedFrameCount, nil)
+            case .success(let done): (state.done, state.problem) = (done, nil)
             // Another has it open and is at it.
             case .failure(let error as DatabaseError) where error.resultCode == .SQLITE_BUSY: break
             case .failure(let error): state.problem = error
@@ -95,7 +116,6 @@ final class Checkpoints: TransactionObserver, Sendable {
     func finished() async throws {
         if state.withLock({ $0.isAtWork && !$0.isClosed }) {
             try await side.writeWithoutTransaction { _ in }
-            try await pool?.writeWithoutTransaction { _ in }
         }
         let problem = state.withLock { state in
             defer { state.problem = nil }

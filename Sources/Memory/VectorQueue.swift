@@ -171,22 +171,23 @@ extension MemoryStore {
     /// Queues what the store holds once more: it is to be written anew. A piece at a time, and looking for it goes beside whoever writes
     /// meanwhile, so that he does not wait long.
     func queueAll() async throws {
-        var last: Int64? = 0
-        while let after = last {
-            let piece = try await pool.read { db in
+        var last: Int64 = 0
+        while true {
+            let piece = try await pool.read { [last] db in
                 try Int64.fetchAll(
                     db,
                     sql: """
                         SELECT conversation_id FROM conversation_embeddings WHERE conversation_id > ? AND sync_status = 'synced'
                         ORDER BY conversation_id LIMIT ?
-                        """, arguments: [after, Self.requeued])
+                        """, arguments: [last, Self.requeued])
             }
+            guard let greatest = piece.last else { return }
             try await pool.write { db in
                 let queue = try db.cachedStatement(
                     sql: "UPDATE conversation_embeddings SET sync_status = 'pending' WHERE conversation_id = ? AND sync_status = 'synced'")
                 for id in piece { try queue.execute(arguments: [id]) }
             }
-            last = piece.last
+            last = greatest
         }
     }
 
