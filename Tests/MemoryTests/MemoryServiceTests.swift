@@ -15,8 +15,8 @@ import Testing
 struct MemoryServiceTests {
     private static let conversations = "/v1/memory/conversations"
 
-    @Test("What is saved is found by words and by meaning, once, with the reasons")
-    func saveAndFind() async throws {
+    @Test("weakness_47_what_is_saved_is_found_by_words_and_by_meaning_once_with_the_reasons")
+    func weakness_47_hybrid() async throws {
         try await MemoryStack.run { stack in
             let saved = try await stack.call(
                 .post, Self.conversations,
@@ -200,8 +200,8 @@ struct MemoryServiceTests {
         }
     }
 
-    @Test("A conversation is looked at, changed and deleted by its number; another project's is not there")
-    func one() async throws {
+    @Test("weakness_47_a_conversation_is_looked_at_changed_and_deleted_by_its_number_and_what_is_not_there_is_404")
+    func weakness_47_one() async throws {
         try await MemoryStack.run { stack in
             let saved = try await stack.call(.post, Self.conversations, ["user_query": "q", "ai_response": "a", "importance_score": 4])
             let path = "/v1/memory/projects/user-tester/conversations/\(try #require(saved.body["conversation_id"]?.intValue))"

@@ -44,6 +44,22 @@ struct MemoryStoreTests {
         }
     }
 
+    @Test("weakness_47_a_conversation_goes_at_the_moment_of_its_end_early_or_late_in_the_day", arguments: [0, 1, 9 * 3_600, 86_399])
+    func weakness_47_moment(second: Double) async throws {
+        try await withMemory { store, clock in
+            // A second of a day in UTC, wherever the machine stands.
+            clock.advance(days: 1 + (second - clock.now.timeIntervalSince1970.truncatingRemainder(dividingBy: 86_400)) / 86_400)
+            let id = try await store.keep("plums", importance: 2)
+            // A millisecond before its end, and one after.
+            clock.advance(days: 3 - 0.001 / 86_400)
+            #expect(try await store.found("plums") == [id])
+            #expect(try await store.removeExpired() == 0)
+            clock.advance(days: 0.002 / 86_400)
+            #expect(try await store.found("plums") == [])
+            #expect(try await store.removeExpired() == 1)
+        }
+    }
+
     @Test("weakness_40_what_is_changed_or_deleted_leaves_nothing_in_the_index")
     func weakness_40_ghosts() async throws {
         try await withMemory { store, _ in
