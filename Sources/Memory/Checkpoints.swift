@@ -11,7 +11,8 @@ import Synchronization
 /// without the writer waiting for it then, and the next run tries again; only when the log is very long does the writer wait for the end.
 ///
 /// A checkpoint is begun only while something of the log is missing in the file. Only this connection brings it there, so nobody can make the
-/// log begin anew under it, which SQLite before 3.51.3 does not bear (https://www.sqlite.org/wal.html#walresetbug).
+/// log begin anew under it, which SQLite before 3.51.3 does not bear (https://www.sqlite.org/wal.html#walresetbug). That does not hold while a
+/// project has two stores, as ``Projects`` allows to one that it let go of while somebody is at work in it.
 final class Checkpoints: TransactionObserver, Sendable {
     /// How far the log may grow while somebody writes all the time, unless somebody else still reads what was before it.
     struct Bounds {

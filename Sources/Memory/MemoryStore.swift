@@ -30,7 +30,7 @@ struct MemoryStore: Sendable {
         configuration.prepareDatabase { db in
             // Of use only while the database is still empty: pages that are no longer needed can be given back a few at a time.
             if !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
-            // ``Checkpoints`` does it, for which no commit waits.
+            // ``Checkpoints`` does it, for which commits hardly wait.
             if !db.configuration.readonly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
             try db.execute(sql: "PRAGMA cache_size = -65536")
         }
